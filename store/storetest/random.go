@@ -1,0 +1,296 @@
+package storetest
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/outdial/outdial/dialer"
+	"github.com/outdial/outdial/fsm"
+	"github.com/outdial/outdial/store"
+)
+
+const (
+	randomRuns  = 6
+	randomSteps = 120
+)
+
+func modelRules() []rule {
+	var rules []rule
+	for seed := range uint64(randomRuns) {
+		rules = append(rules, rule{
+			fmt.Sprintf("RandomOperationsMatchTheModel_%d", seed), func(f *fixture) { newRandomRun(f, seed).run() },
+		})
+	}
+	return rules
+}
+
+// randomRun does the same random operations to a store and to a model, and compares all
+// that can be read after each. The seed is all that decides.
+type randomRun struct {
+	*fixture
+
+	rand  *rand.Rand
+	model *model
+	node  string
+	last  store.Step // for replays
+	rev   int64
+}
+
+func newRandomRun(f *fixture, seed uint64) *randomRun {
+	return &randomRun{fixture: f, rand: rand.New(rand.NewPCG(seed, 7)), model: newModel(), node: f.node()}
+}
+
+func (r *randomRun) run() {
+	r.Helper()
+	r.create()
+	for i := range randomSteps {
+		what := r.operate()
+		r.compare(fmt.Sprintf("after operation %d, %s", i, what))
+	}
+}
+
+func (r *randomRun) operate() string {
+	switch n := r.rand.IntN(100); {
+	case n < 6:
+		return r.create()
+	case n < 22:
+		return r.changeOne()
+	case n < 26:
+		return r.succeed()
+	case n < 36 && r.last.Owner == r.node:
+		return r.replay()
+	}
+	return r.step()
+}
+
+func (r *randomRun) create() string {
+	b := r.draft(func(b *store.Batch) {
+		b.Target, b.AgentID = 1+r.rand.IntN(4), fmt.Sprintf("agent_%d", r.rand.IntN(2))
+		if r.rand.IntN(4) == 0 {
+			b.ScheduledAt = b.CreatedAt.Add(time.Duration(r.rand.IntN(60)) * time.Second)
+		}
+	})
+	given := people(1 + r.rand.IntN(7))
+	r.model.create(b, given)
+	_, err := r.CreateBatch(r.ctx, b, given)
+	r.ok(err)
+	return "create"
+}
+
+func pick[T any](r *rand.Rand, list []T) T { return list[r.IntN(len(list))] }
+
+func (r *randomRun) changeOne() string {
+	b := pick(r.rand, r.model.batches)
+	c := store.Change{Action: store.Action(1 + r.rand.IntN(6)), At: r.tick(), Target: 1 + r.rand.IntN(4)}
+	if c.Action == store.ActionCancel && r.rand.IntN(3) > 0 {
+		c.Action = store.ActionRetry // else all is soon cancelled
+	}
+	if len(r.model.calls) > 0 {
+		c.CallID = pick(r.rand, r.model.calls).ID
+	}
+	want := r.model.change(b, c)
+	_, err := r.Change(r.ctx, org, b.ID, c)
+	if !errors.Is(err, want) {
+		r.Fatalf("change %+v: error %v, want %v", c, err, want)
+	}
+	return fmt.Sprintf("change %+v", c)
+}
+
+// succeed lets another node take over.
+func (r *randomRun) succeed() string {
+	r.node = r.successor(r.node)
+	want := r.model.adopt(r.node)
+	var got []string
+	for {
+		some := r.adopt(r.node, 1+r.rand.IntN(3))
+		if len(some) == 0 {
+			break
+		}
+		got = append(got, callIDs(adoptedCalls(some))...)
+	}
+	r.equal("adopted", got, want)
+	return "adopt"
+}
+
+func (r *randomRun) step() string {
+	s := store.Step{Org: org, Owner: r.node, Now: r.tick(), Limit: r.rand.IntN(9)}
+	for range r.rand.IntN(4) {
+		if len(r.model.calls) > 0 {
+			s.Events = append(s.Events, r.event())
+		}
+	}
+	for range r.rand.IntN(3) {
+		s.Claims = append(s.Claims, r.claimOf(pick(r.rand, r.model.batches).Batch, r.rand.IntN(4)))
+	}
+	want := r.model.advance(s)
+	got, err := r.Advance(r.ctx, s)
+	r.ok(err)
+	r.equal("lost", got.Lost, want.Lost)
+	r.equal("claimed", got.Claimed, want.Claimed)
+	r.equal("in flight", got.InFlight, want.InFlight)
+	r.last = s
+	return fmt.Sprintf("step %+v", s)
+}
+
+// event happens mostly to a call in flight, else to any.
+func (r *randomRun) event() store.Event {
+	flying := slices.DeleteFunc(slices.Clone(r.model.calls), func(c *store.Call) bool { return !c.Status.InFlight() })
+	if len(flying) == 0 || r.rand.IntN(8) == 0 {
+		flying = r.model.calls
+	}
+	e := event(*pick(r.rand, flying), fsm.RecipientStatus(r.rand.IntN(6)))
+	e.Ref = "CA" + r.tick().Format("150405")
+	switch e.Status {
+	case fsm.Started:
+		e.StartedAt = r.tick()
+	case fsm.Completed:
+		e.EndedAt, e.EndReason = r.tick(), dialer.AgentHangup
+	case fsm.Failed:
+		e.EndedAt, e.EndReason, e.Error, e.Unplaced = r.tick(), dialer.DialBusy, "busy", r.rand.IntN(2) == 0
+	case fsm.Queued:
+		e.EndedAt, e.Error = r.tick(), "full"
+	case fsm.Dispatched, fsm.Cancelled:
+	}
+	return e
+}
+
+// replay repeats the latest step, of which the caller did not learn that it was written.
+func (r *randomRun) replay() string {
+	s := r.last
+	s.Replay = true
+	want := r.model.advance(s)
+	got, err := r.Advance(r.ctx, s)
+	r.ok(err)
+	r.equal("claimed again", got.Claimed, want.Claimed)
+	r.equal("in flight", got.InFlight, want.InFlight)
+	clear(r.model.changed) // what is written again may count as changed or not
+	r.rev = max(r.rev, got.Rev)
+	return fmt.Sprintf("replay %+v", s)
+}
+
+func (r *randomRun) compare(when string) {
+	r.Helper()
+	defer func() {
+		if r.Failed() {
+			r.Log(when)
+		}
+	}()
+	r.compareFeed()
+	for _, want := range r.model.batches {
+		got := r.again(want.Batch)
+		got.Rev = 0
+		r.equal("batch", got, want.now())
+		recipients := r.recipients(want.Batch)
+		for i := range recipients {
+			recipients[i].Rev = 0
+			r.equal("recipient", recipients[i], *want.recipients[i])
+		}
+	}
+	r.compareCalls(store.CallQuery{})
+	r.compareQueries()
+}
+
+// compareFeed asks what changed since the last time: exactly what the model changed.
+func (r *randomRun) compareFeed() {
+	r.Helper()
+	rev := r.rev
+	got := map[string]bool{}
+	for _, one := range r.since(r.rev) {
+		got[fmt.Sprintf("%s/%d", one.BatchID, one.Index)] = true
+		rev = max(rev, one.Rev)
+	}
+	for _, b := range r.batches(store.BatchQuery{ByRev: true, AfterRev: r.rev}) {
+		got[b.ID] = true
+		rev = max(rev, b.Rev)
+	}
+	r.equal("rows changed", got, r.model.changed)
+	r.rev = rev
+	clear(r.model.changed)
+}
+
+func (r *randomRun) compareCalls(q store.CallQuery) {
+	r.Helper()
+	var want []store.Call
+	for _, c := range r.model.calls {
+		if (!q.InFlight || c.Status.InFlight()) && (!q.HangUp || !c.HangUpAt.IsZero()) &&
+			(q.BatchID == "" || q.BatchID == c.BatchID) && (q.AgentID == "" || q.AgentID == c.AgentID) &&
+			(q.After == "" || c.ID < q.After) && (q.Before == "" || c.ID > q.Before) {
+			want = append(want, *c)
+		}
+	}
+	slices.SortFunc(want, func(a, b store.Call) int { return strings.Compare(b.ID, a.ID) })
+	r.equal(fmt.Sprintf("calls of %+v", q), r.calls(q), cut(want, q.Limit, q.Before != ""))
+}
+
+// cut leaves the first limit, or the last.
+func cut[T any](list []T, limit int, last bool) []T {
+	if limit == 0 || len(list) <= limit {
+		return list
+	}
+	if last {
+		return list[len(list)-limit:]
+	}
+	return list[:limit]
+}
+
+func (r *randomRun) compareQueries() {
+	r.Helper()
+	limit := r.rand.IntN(4)
+	agent := pick(r.rand, []string{"", "agent_0", "agent_1"})
+	b := pick(r.rand, r.model.batches)
+	r.compareCalls(store.CallQuery{InFlight: true, HangUp: r.rand.IntN(2) == 0, AgentID: agent, Limit: limit})
+	if len(r.model.calls) > 0 {
+		at := pick(r.rand, r.model.calls).ID
+		r.compareCalls(store.CallQuery{AgentID: agent, After: at, Limit: limit})
+		r.compareCalls(store.CallQuery{BatchID: b.ID, Before: at, Limit: limit})
+	}
+	q := store.BatchQuery{AgentID: agent, Open: r.rand.IntN(2) == 0, Limit: limit}
+	if r.rand.IntN(2) == 0 {
+		q.Statuses = []fsm.BatchStatus{fsm.BatchStatus(r.rand.IntN(5)), fsm.BatchStatus(r.rand.IntN(5))}
+	}
+	switch r.rand.IntN(3) {
+	case 0:
+		q.After = b.ID
+	case 1:
+		q.Before = b.ID
+	}
+	r.compareBatches(q)
+	r.compareRecipients(b, limit)
+}
+
+func (r *randomRun) compareBatches(q store.BatchQuery) {
+	r.Helper()
+	var want []store.Batch
+	for _, b := range r.model.batches {
+		now := b.now()
+		if (q.AgentID == "" || q.AgentID == b.AgentID) && (!q.Open || !now.Counts.Over()) &&
+			(len(q.Statuses) == 0 || slices.Contains(q.Statuses, now.Status())) &&
+			(q.After == "" || b.ID < q.After) && (q.Before == "" || b.ID > q.Before) {
+			want = append(want, now)
+		}
+	}
+	slices.SortFunc(want, func(a, b store.Batch) int { return cmp.Compare(b.ID, a.ID) })
+	want = cut(want, q.Limit, q.Before != "")
+	r.equal(fmt.Sprintf("batches of %+v", q), batchIDs(r.batches(q)), batchIDs(want))
+}
+
+func (r *randomRun) compareRecipients(b *modelBatch, limit int) {
+	r.Helper()
+	q := store.RecipientQuery{Org: org, BatchID: b.ID, Limit: limit, From: r.rand.IntN(3)}
+	q.Statuses = []fsm.RecipientStatus{fsm.RecipientStatus(r.rand.IntN(6)), fsm.RecipientStatus(r.rand.IntN(6))}
+	if r.rand.IntN(2) == 0 {
+		q.From, q.Before = 0, 1+r.rand.IntN(7)
+	}
+	var want []int
+	for i, one := range b.recipients {
+		if slices.Contains(q.Statuses, one.Status) && i >= q.From && (q.Before == 0 || i < q.Before) {
+			want = append(want, i)
+		}
+	}
+	r.equal(fmt.Sprintf("recipients of %+v", q), r.page(b.Batch, q), cut(want, limit, q.Before != 0))
+}
