@@ -1,0 +1,53 @@
+// Package sqlite keeps batches in one SQLite file: durable storage for one dialling
+// process, without a server and without cgo.
+//
+// # Durability
+//
+// The file is in write-ahead mode with synchronous=FULL: what a method has acknowledged
+// survives kill -9 and a power cut. After an I/O error or on a full disk the writes that were
+// under way fail, nothing of them is half there, and the next ones open the file again, so
+// the store is back as soon as the disk is. Not for network filesystems.
+//
+// # One writer, group commit
+//
+// All writes go through one goroutine with one connection. Writes of several callers that
+// wait at the same time (organisations, creations, changes) share one transaction, each in
+// a savepoint of its own, so one sync of the disk answers them all, while an error or a
+// panic of one undoes its part only. A caller whose context ends is answered at
+// once; its write, if it was begun, is whole or undone all the same. Reads have their own
+// connections, never wait for the writer, and see the file as of one moment each.
+//
+// Writers of other processes take turns with this one. Who finds the file locked for 5
+// seconds gets an error and has written nothing.
+//
+// # One dialling node
+//
+// Any number of processes may have the file open to create, read, cancel and so on. One
+// node at a time dials: [Store.Heartbeat] takes an exclusive lock, which is held in a file
+// beside the database, with -owner behind its name, until the lease is given up, the
+// Store is closed or the process is gone, kill -9 included. Everybody else gets
+// store.ErrOwned. Never delete that file while the database is in use.
+//
+//   - A lease that runs out ends the node: it gets store.ErrNotOwner from then on, and
+//     the next node of the same Store may take over. The lock stays with the process, where
+//     calls may still be up, so other processes have to wait for it to close or die.
+//   - The lease is measured by this process's monotonic clock. While the lock is held nobody
+//     can have taken over, so setting the wall clock ends no lease. The file has the
+//     wall-clock time of its end as well, for [Store.Nodes] of other processes; after a kill
+//     they may see the node until then, or until another one dials.
+//   - Who has the lock knows that every other node is gone: it ends their leases, and
+//     [Store.Adopt] adopts their calls at once, without waiting.
+//   - A lease is not bound to the Store that took it: a node whose lease runs goes on after
+//     the file was closed and opened again.
+//
+// When a node takes the lock, the counters of what is open are checked against the rows of
+// calls in flight, and repaired and logged where they differ.
+//
+// # What it costs
+//
+// A step touches the rows of its calls, two of each, and the rows of the batches that it
+// names, whatever is queued: a claim walks the batch from the first recipient that was never
+// claimed, and an index has those that were queued again. Lists are walks over an index,
+// but for two: calls filtered by an agent or by time are read from the newest on
+// until the page is full.
+package sqlite

@@ -1,0 +1,140 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+)
+
+// A group takes in jobs for this long; those that come later wait for the next one.
+// The sync of the commit is paid for many times over by then, and who came first waits
+// for the last.
+const groupTime = 10 * time.Millisecond
+
+var errPanic = errors.New("a write panicked")
+
+// group runs the job, and those that come in meanwhile, in one transaction, so that one
+// sync of the disk serves them all. Each has a savepoint: if it fails, only its part is undone.
+func (w *writer) group(first *job) {
+	if err := w.begin(); err != nil {
+		first.finish(err)
+		return
+	}
+	var members []*job
+	begun := time.Now()
+	for j := first; j != nil; j = w.next(begun) {
+		err := j.ctx.Err()
+		lost := false
+		if err == nil {
+			lost, err = w.run(j)
+		}
+		switch {
+		case lost:
+			// Some errors (disk full, I/O) undo the whole transaction, the others' parts too.
+			w.drop(err)
+			j.finish(err)
+			w.alone(members)
+			return
+		case err != nil:
+			j.finish(err)
+		default:
+			members = append(members, j)
+		}
+	}
+	err := w.commit()
+	for _, j := range members {
+		j.finish(err)
+	}
+}
+
+// next returns a job that is waiting, nil for none.
+func (w *writer) next(begun time.Time) *job {
+	if time.Since(begun) > groupTime {
+		return nil
+	}
+	select {
+	case j := <-w.jobs:
+		return j
+	default:
+		return nil
+	}
+}
+
+// alone runs jobs again whose transaction was lost by another's fault, each by itself.
+func (w *writer) alone(jobs []*job) {
+	for _, j := range jobs {
+		err := w.begin()
+		if err == nil {
+			var lost bool
+			lost, err = w.run(j)
+			switch {
+			case lost:
+				w.drop(err)
+			case err == nil:
+				err = w.commit()
+			default:
+				err = errors.Join(err, w.rollback())
+			}
+		}
+		j.finish(err)
+	}
+}
+
+// run does one job inside the transaction. lost says that the transaction is gone, or
+// cannot be trusted any more.
+func (w *writer) run(j *job) (lost bool, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.log.Error("sqlite: a write panicked", "panic", p, "stack", string(debug.Stack()))
+			lost, err = true, fmt.Errorf("%w: %v", errPanic, p)
+		}
+	}()
+	ctx := context.WithoutCancel(j.ctx)
+	if _, err := w.conn.exec(ctx, "SAVEPOINT job"); err != nil {
+		return true, fmt.Errorf("savepoint: %w", err)
+	}
+	err = j.run(ctx, w.conn)
+	w.conn.forget()
+	if err == nil {
+		if _, err = w.conn.exec(ctx, "RELEASE job"); err != nil {
+			return true, fmt.Errorf("release: %w", err)
+		}
+		return false, nil
+	}
+	if _, undo := w.conn.exec(ctx, "ROLLBACK TO job"); undo != nil {
+		return true, err
+	}
+	if _, undo := w.conn.exec(ctx, "RELEASE job"); undo != nil {
+		return true, err
+	}
+	return false, err
+}
+
+// commit makes the transaction durable. After an error nobody knows whether it is.
+func (w *writer) commit() error {
+	if _, err := w.conn.exec(context.Background(), "COMMIT"); err != nil {
+		w.drop(err)
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+func (w *writer) rollback() error {
+	if _, err := w.conn.exec(context.Background(), "ROLLBACK"); err != nil {
+		w.drop(err)
+		return fmt.Errorf("roll back: %w", err)
+	}
+	return nil
+}
+
+// drop closes the connection, which undoes what is open. The next job gets a new one: what
+// SQLite holds in memory after an I/O error need not be what is on the disk.
+func (w *writer) drop(cause error) {
+	w.log.Warn("sqlite: a transaction was lost, the file is opened again", "error", cause)
+	if err := w.conn.Close(); err != nil {
+		w.log.Warn("sqlite: closing the connection", "error", err)
+	}
+	w.conn = nil
+}

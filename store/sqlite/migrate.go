@@ -1,0 +1,86 @@
+package sqlite
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strconv"
+	"strings"
+)
+
+// migrations are files that are numbered from 1 without a gap and applied in that order.
+// One that was released never changes: files exist that have run it.
+//
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+var errMigrations = errors.New("migrations are not numbered from 1 without a gap")
+
+// loadMigrations returns the texts in their order: number n is at n-1.
+func loadMigrations(dir fs.FS) ([]string, error) {
+	names, err := fs.Glob(dir, "migrations/*.sql")
+	if err != nil {
+		return nil, fmt.Errorf("list migrations: %w", err)
+	}
+	texts := make([]string, len(names))
+	for i, name := range names { // sorted by name
+		number, _, _ := strings.Cut(path.Base(name), "_")
+		if n, err := strconv.Atoi(number); err != nil || n != i+1 {
+			return nil, fmt.Errorf("%s: %w", name, errMigrations)
+		}
+		text, err := fs.ReadFile(dir, name)
+		if err != nil {
+			return nil, fmt.Errorf("read migration: %w", err)
+		}
+		texts[i] = string(text)
+	}
+	return texts, nil
+}
+
+// migrate brings the file to the newest schema, in one transaction: two processes that
+// open a new file at once do it one after the other, and the second finds it done.
+func migrate(ctx context.Context, c *connection, texts []string) error {
+	version, err := schemaVersion(ctx, c)
+	if err != nil {
+		return err
+	}
+	if version == len(texts) {
+		return nil // without a lock, which somebody else may be holding for long
+	}
+	if err := checkSchema(version, len(texts)); err != nil {
+		return err
+	}
+	if _, err := c.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return fmt.Errorf("begin migration: %w", err)
+	}
+	if err := migrateLocked(ctx, c, texts); err != nil {
+		_, undo := c.conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+		return errors.Join(err, undo)
+	}
+	if _, err := c.conn.ExecContext(ctx, "COMMIT"); err != nil {
+		return fmt.Errorf("commit migration: %w", err)
+	}
+	return nil
+}
+
+func migrateLocked(ctx context.Context, c *connection, texts []string) error {
+	version, err := schemaVersion(ctx, c) // again: another process may have been faster
+	if err != nil {
+		return err
+	}
+	if err := checkSchema(version, len(texts)); err != nil {
+		return err
+	}
+	for i := version; i < len(texts); i++ {
+		mark := fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, i+1)
+		for _, text := range []string{texts[i], mark} {
+			if _, err := c.conn.ExecContext(ctx, text); err != nil {
+				return fmt.Errorf("migration %d: %w", i+1, err)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,125 @@
+package sqlite
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/outdial/outdial/fsm"
+	"github.com/outdial/outdial/store"
+)
+
+// plan is what SQLite means to do for a statement, a step a line.
+func plan(t *testing.T, s *Store, text string) string {
+	t.Helper()
+	args := make([]any, 64)
+	rows, err := s.readers.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+text, args[:parameters(text)]...)
+	steps, err := collect(rows, err, func(scan func(...any) error) (step string, err error) {
+		var id, parent, unused int
+		err = scan(&id, &parent, &unused, &step)
+		return step, err
+	})
+	require.NoError(t, err, text)
+	return strings.Join(steps, "\n")
+}
+
+// parameters is how many a text has, counting ?, or the highest number behind one.
+func parameters(text string) int {
+	plain, highest := 0, 0
+	for i := range len(text) {
+		if text[i] != '?' {
+			continue
+		}
+		n := 0
+		for _, c := range text[i+1:] {
+			if c < '0' || c > '9' {
+				break
+			}
+			n = n*10 + int(c-'0')
+		}
+		if n == 0 {
+			plain++
+		}
+		highest = max(highest, n)
+	}
+	return max(plain, highest)
+}
+
+// Every statement finds its rows through the index that is meant for it: none reads what is
+// over, or sorts what an index has in order.
+func TestPlansUseTheirIndexes(t *testing.T) {
+	t.Parallel()
+	s := openTest(t)
+	one, now := 1, time.Now()
+	batches := func(q store.BatchQuery) string { text, _, _ := batchesText(q); return text }
+	calls := func(q store.CallQuery) string { text, _, _ := callsQuery(q); return text }
+	recipients := func(q store.RecipientQuery, p placed) string {
+		text, _, err := recipientsQuery(q, p)
+		require.NoError(t, err)
+		return text
+	}
+	list, _ := idList(1, make([]string, callChunk))
+	inBatch, feed := placed{org: 1, orgRev: 10, batch: 1, size: 100}, store.RecipientQuery{ByRev: true, BatchID: "b"}
+	for name, c := range map[string]struct{ text, index string }{
+		"batch of a step":      {selectBatch, "INDEX batches_id (org=? AND id=?)"},
+		"idempotency key":      {selectSameKey, "INDEX batches_key (org=? AND idem_key=?"},
+		"calls of events":      {selectCalls + list, "SEARCH calls USING PRIMARY KEY (org=? AND id=?)"},
+		"end of a call":        {updateCall, "SEARCH calls USING PRIMARY KEY (org=? AND id=?)"},
+		"fields of a call":     {updateCall + callDiffers, "SEARCH calls USING PRIMARY KEY (org=? AND id=?)"},
+		"end for a recipient":  {updateRecipient, "SEARCH recipients USING INTEGER PRIMARY KEY"},
+		"queued again":         {selectAgain, "SEARCH r USING INDEX recipients_again (id>? AND id<?)"},
+		"queued":               {selectFresh, "SEARCH r USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"},
+		"counters of a batch":  {updateBatch, "SEARCH batches USING INTEGER PRIMARY KEY"},
+		"replayed claims":      {selectClaimed + " WHERE c.org = ? AND c.id IN " + list + " ORDER BY c.id", "SEARCH c USING PRIMARY KEY (org=? AND id=?)"},
+		"cancel":               {moveFresh, "SEARCH recipients USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"},
+		"batches":              {batches(store.BatchQuery{After: "x", CreatedFrom: now}), "INDEX batches_id (org=? AND id<?)"},
+		"batches before":       {batches(store.BatchQuery{Before: "x"}), "INDEX batches_id (org=? AND id>?)"},
+		"batches of an agent":  {batches(store.BatchQuery{AgentID: "x", After: "y"}), "INDEX batches_agent (org=? AND agent=? AND id<?)"},
+		"open batches":         {batches(store.BatchQuery{Open: true}), "INDEX batches_open (org=?)"},
+		"batches since":        {batches(store.BatchQuery{ByRev: true}), "INDEX batches_rev (org=? AND rev>?)"},
+		"recipients":           {recipients(store.RecipientQuery{BatchID: "b", Statuses: []fsm.RecipientStatus{1}}, inBatch), "SEARCH r USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"},
+		"recipients before":    {recipients(store.RecipientQuery{BatchID: "b", Before: 7}, inBatch), "SEARCH r USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"},
+		"feed":                 {recipients(store.RecipientQuery{ByRev: true}, placed{org: 1}), "INDEX recipients_rev (org=? AND rev>?)"},
+		"latest of a batch":    {recipients(feed, inBatch), "INDEX recipients_rev (org=? AND rev>?"},
+		"calls":                {calls(store.CallQuery{After: "x", AgentID: "a"}), "SEARCH c USING PRIMARY KEY (org=? AND id<?)"},
+		"calls before":         {calls(store.CallQuery{Before: "x", DispatchedTo: now}), "SEARCH c USING PRIMARY KEY (org=? AND id>?)"},
+		"calls of a batch":     {calls(store.CallQuery{BatchID: "b", After: "x"}), "INDEX calls_batch (batch=? AND id<?)"},
+		"calls of a recipient": {calls(store.CallQuery{BatchID: "b", Recipient: &one}), "INDEX calls_batch (batch=?"},
+		"calls in flight":      {calls(store.CallQuery{InFlight: true, Owner: "n"}), "INDEX calls_in_flight (org=?)"},
+		"calls to hang up":     {calls(store.CallQuery{InFlight: true, HangUp: true, Owner: "n"}), "INDEX calls_hang_up (org=?)"},
+	} {
+		got := plan(t, s, c.text)
+		require.Contains(t, got, c.index, name)
+		require.NotContains(t, strings.ReplaceAll(got, "SCAN v", ""), "SCAN", name)
+		require.NotContains(t, got, "TEMP B-TREE", name)
+	}
+}
+
+// These walk an index from end to end: it has nothing but what they are after.
+func TestPlansOfWalksUsePartialIndexes(t *testing.T) {
+	t.Parallel()
+	s := openTest(t)
+	require.Contains(t, plan(t, s, selectActive), "SCAN organisations USING INDEX organisations_active")
+	require.Contains(t, plan(t, s, selectOrphans), "SCAN calls USING INDEX calls_in_flight")
+	counted := plan(t, s, selectCounted)
+	require.Contains(t, counted, "SCAN calls USING INDEX calls_in_flight")
+	require.Contains(t, counted, "SCAN batches USING INDEX batches_open")
+}
+
+func TestClaimsWriteThroughKeys(t *testing.T) {
+	t.Parallel()
+	s := openTest(t)
+	got, err := write(t.Context(), s.writer, func(ctx context.Context, c *connection) ([]string, error) {
+		rows, err := c.query(ctx, "EXPLAIN QUERY PLAN "+claimRecipientsText(2), make([]any, 9)...)
+		return collect(rows, err, func(scan func(...any) error) (step string, err error) {
+			var id, parent, unused int
+			err = scan(&id, &parent, &unused, &step)
+			return step, err
+		})
+	})
+	require.NoError(t, err)
+	require.Contains(t, strings.Join(got, "\n"), "SEARCH recipients USING INTEGER PRIMARY KEY")
+}

@@ -1,0 +1,70 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+)
+
+const (
+	// What an event leaves out stays as it was.
+	updateCall = `UPDATE calls SET status = ?3, unplaced = ?4, ref = iif(?5 = '', ref, ?5),
+		rang_at = ifnull(?6, rang_at), started_at = ifnull(?7, started_at), ended_at = ifnull(?8, ended_at),
+		end_reason = iif(?9 = 0, end_reason, ?9), error = iif(?10 = '', error, ?10),
+		details = ifnull(?11, details)
+		WHERE org = ?1 AND id = ?2`
+
+	// Writing what is there already is no change, which the batch's revision must not tell.
+	callDiffers = ` AND ((?5 <> '' AND ref <> ?5) OR rang_at IS NOT ifnull(?6, rang_at)
+		OR started_at IS NOT ifnull(?7, started_at) OR ended_at IS NOT ifnull(?8, ended_at)
+		OR (?9 <> 0 AND end_reason <> ?9) OR (?10 <> '' AND error <> ?10)
+		OR details IS NOT ifnull(?11, details))`
+
+	updateRecipient = `UPDATE recipients SET status = ?2, call = iif(?3, '', call), end_reason = ?4, error = ?5,
+		updated_at = ?6, rev = ?7 WHERE id = ?1`
+)
+
+// saveCalls writes what the events did, before the claims look for who is queued.
+func (t *turn) saveCalls(ctx context.Context) error {
+	for _, c := range t.moved {
+		text := updateCall
+		if !c.changed {
+			text += callDiffers
+		}
+		written, err := t.saveCall(ctx, c, text)
+		if err != nil {
+			return fmt.Errorf("call %s: %w", c.id, err)
+		}
+		if !written {
+			continue
+		}
+		c.b.changed = true
+		if c.changed {
+			if err := t.saveRecipient(ctx, c); err != nil {
+				return fmt.Errorf("recipient of call %s: %w", c.id, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (t *turn) saveCall(ctx context.Context, c *call, text string) (written bool, err error) {
+	f := &c.fields
+	reason, err := reasonNumber(f.EndReason)
+	if err != nil {
+		return false, err
+	}
+	done, err := t.c.exec(ctx, text, t.org.key, c.id, int(c.status), c.unplaced, f.Ref,
+		micros(f.RangAt), micros(f.StartedAt), micros(f.EndedAt), reason, f.Error, c.details)
+	if err != nil {
+		return false, err
+	}
+	n, err := done.RowsAffected()
+	return n > 0, err //nolint:wrapcheck // the caller says what it was doing
+}
+
+func (t *turn) saveRecipient(ctx context.Context, c *call) error {
+	r := c.recipient
+	_, err := t.c.exec(ctx, updateRecipient, c.b.recipientID(c.index), int(r.status), r.leave, r.reason, r.complain,
+		micros(t.step.Now), t.org.next())
+	return err
+}

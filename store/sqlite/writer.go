@@ -1,0 +1,101 @@
+package sqlite
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/outdial/outdial/store"
+)
+
+// writer owns the one connection that writes, and the goroutine that uses it.
+type writer struct {
+	dsn  string
+	log  *slog.Logger
+	jobs chan *job // without a buffer: a job that was taken is answered
+	stop chan struct{}
+	done chan struct{}
+	err  error       // of closing the connection; read after done
+	conn *connection // nil after a failure, until the next job
+}
+
+// job is one write of one caller.
+type job struct {
+	ctx     context.Context //nolint:containedctx // the caller's: who has gone by then is not begun with
+	run     func(ctx context.Context, c *connection) error
+	settled func(err error) // once the fate of the transaction is known, before the answer; may be nil
+	answer  chan error
+}
+
+func startWriter(dsn string, conn *connection, log *slog.Logger) *writer {
+	w := &writer{
+		dsn: dsn, log: log, conn: conn,
+		jobs: make(chan *job), stop: make(chan struct{}), done: make(chan struct{}),
+	}
+	go w.loop()
+	return w
+}
+
+func (w *writer) loop() {
+	defer close(w.done)
+	for {
+		select {
+		case j := <-w.jobs:
+			w.group(j)
+		case <-w.stop:
+			if w.conn != nil {
+				w.err = w.conn.Close()
+			}
+			return
+		}
+	}
+}
+
+func (w *writer) close() error {
+	close(w.stop)
+	<-w.done
+	return w.err
+}
+
+// do has the job done, and waits for it or for the end of ctx.
+func (w *writer) do(j *job) error {
+	if err := j.ctx.Err(); err != nil {
+		return err //nolint:wrapcheck // the callers say what they were doing
+	}
+	j.answer = make(chan error, 1)
+	select {
+	case w.jobs <- j:
+	case <-w.stop:
+		return store.ErrClosed
+	case <-j.ctx.Done():
+		return j.ctx.Err() //nolint:wrapcheck // the callers say what they were doing
+	}
+	select {
+	case err := <-j.answer:
+		return err
+	case <-j.ctx.Done():
+		return j.ctx.Err() //nolint:wrapcheck // the callers say what they were doing
+	}
+}
+
+// write runs one write in a transaction and returns what it returns, once that is durable.
+// run must keep nothing of the caller's: it may still be running when the caller has gone.
+func write[T any](
+	ctx context.Context, w *writer, run func(ctx context.Context, c *connection) (T, error),
+) (T, error) {
+	var out, none T
+	err := w.do(&job{ctx: ctx, run: func(ctx context.Context, c *connection) (err error) {
+		out, err = run(ctx, c)
+		return err
+	}})
+	if err != nil {
+		return none, err
+	}
+	return out, nil
+}
+
+func (j *job) finish(err error) {
+	if j.settled != nil {
+		j.settled(err)
+	}
+	j.answer <- err
+}
