@@ -1,0 +1,95 @@
+package batch
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/outdial/outdial/dialer"
+)
+
+// place begins a call, or takes up one that goes on, in a goroutine of its own that ends
+// with it.
+func (l *loop) place(p placement, resume bool) {
+	// Not the loop's context: a call is ended for a reason, and that is its context's cause.
+	ctx, cancel := context.WithCancelCause(context.Background())
+	if p.carrier.resumer == nil {
+		whole := cancel
+		cancel = func(cause error) {
+			if dialerDetached(cause) {
+				cause = dialer.HangUp(dialer.APICancelled)
+			}
+			whole(cause)
+		}
+	}
+	l.live[p.call.ID] = cancel
+	l.calls.Go(func() {
+		defer cancel(nil)
+		l.follow(ctx, p, resume)
+	})
+}
+
+// follow stays with a call until its dialer says that it is over.
+func (l *loop) follow(ctx context.Context, p placement, resume bool) {
+	r := reporter{l: l, id: p.call.ID}
+	dial := p.carrier.dialer.Dial
+	if resume {
+		dial = p.carrier.resumer.Resume
+	}
+	o, err := l.guard(ctx, p, dial, r.report)
+	r.close()
+	l.post(func(now time.Time) {
+		delete(l.live, p.call.ID)
+		l.sched.ended(p.call.ID, o, err, now)
+	})
+}
+
+type dialFunc func(context.Context, dialer.Call, func(dialer.Progress)) (dialer.Outcome, error)
+
+// guard makes a panic of the dialer cost one call and nothing else.
+func (l *loop) guard(ctx context.Context, p placement, dial dialFunc, report func(dialer.Progress)) (
+	o dialer.Outcome, err error,
+) {
+	defer func() {
+		if r := recover(); r != nil {
+			o, err = dialer.Outcome{}, fmt.Errorf("%w: %v", errPanic, r)
+			l.logger().ErrorContext(ctx, "a dialer panicked", "call", p.call.ID, "carrier", p.carrier.name,
+				"panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+		}
+	}()
+	return dial(ctx, p.call, report)
+}
+
+// reporter passes on the progress of one call: each stage once, in order, and nothing once
+// the dialer has returned, whatever the dialer does.
+type reporter struct {
+	l  *loop
+	id string
+
+	mu     sync.Mutex
+	stage  dialer.Stage
+	ref    string
+	closed bool
+}
+
+func (r *reporter) report(p dialer.Progress) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	news := p.Stage > r.stage || (p.Ref != "" && p.Ref != r.ref)
+	if r.closed || !news {
+		return
+	}
+	r.stage = max(r.stage, p.Stage)
+	if p.Ref != "" {
+		r.ref = p.Ref
+	}
+	r.l.post(func(now time.Time) { r.l.sched.progress(r.id, p, now) })
+}
+
+func (r *reporter) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+}

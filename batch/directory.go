@@ -1,0 +1,37 @@
+package batch
+
+import (
+	"context"
+
+	"github.com/outdial/outdial/dialer"
+)
+
+// Directory is the host's: it tells what an organisation may do, where an agent's
+// media goes and which carriers a number is attached to. It is safe for concurrent
+// use. Answers are kept for Config.DirectoryTTL, so a change applies to the next calls.
+//
+// ErrNotFound, wrapped or not, is the answer for what does not exist. Any other error is
+// taken for a passing fault: nothing is dialled or refused because of it, and it is
+// asked again.
+type Directory interface {
+	Organisation(ctx context.Context, org string) (Organisation, error)
+	Agent(ctx context.Context, org, id string) (dialer.Agent, error)
+	Number(ctx context.Context, org, id string) (Number, error)
+}
+
+// Organisation is a tenant.
+type Organisation struct {
+	ConcurrencyLimit int    // most calls in flight at once, its batches and reservations together
+	Region           string // where its batches are dialled; empty: US
+	UsageExceeded    bool   // it may create no batch and retry none; what runs goes on
+}
+
+// Number is a telephone number to call from.
+type Number struct {
+	E164        dialer.Phone
+	Carriers    []string // in order of preference: the first one that takes a call gets it
+	InboundOnly bool     // it cannot place calls
+	Region      string   // empty: the organisation's
+	AnyRegion   bool     // a request may name the region, as it may for SIP numbers
+	Channels    int      // channels of the carrier that one call holds; 0: 1
+}

@@ -1,0 +1,276 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/outdial/outdial/dialer"
+	"github.com/outdial/outdial/store"
+)
+
+// loop runs the scheduler of one organisation: it brings it what happened, takes each step
+// to the store and places the calls. It exists as long as the organisation has something
+// to do here. While one step is on its way to the store, what happens gathers in
+// the inbox, so under load one commit serves hundreds of calls.
+type loop struct {
+	s   *session
+	org *orgState
+
+	mu    sync.Mutex // guards sched and inbox
+	sched scheduler
+	inbox []message
+	dirty bool // others changed something: read it
+
+	storeError error // why the last step has not been written yet; guarded by mu
+
+	bell    chan struct{} // of capacity 1: there is something in the inbox
+	calls   sync.WaitGroup
+	helpers sync.WaitGroup
+	live    map[string]context.CancelCauseFunc // by call id; only the loop's goroutine uses it
+
+	rev    int64 // the store's revision that is known; guarded by mu
+	loaded bool  // the open batches were read
+	book   directoryBook
+	lost   bool // the node's lease has run out
+}
+
+// message is something that happened, to be told to the scheduler.
+type message func(now time.Time)
+
+func (l *loop) logger() *slog.Logger {
+	return l.s.e.cfg.Logger.With("org", l.org.id, "node", l.s.node.ID)
+}
+
+// ring has the loop take a turn. It does not block.
+func (l *loop) ring() {
+	select {
+	case l.bell <- struct{}{}:
+	default:
+	}
+}
+
+// post has the loop tell m to the scheduler at its next turn. It does not block.
+func (l *loop) post(m message) {
+	l.mu.Lock()
+	l.inbox = append(l.inbox, m)
+	l.mu.Unlock()
+	l.ring()
+}
+
+// changed tells that the store has news of the organisation.
+func (l *loop) changed() {
+	l.mu.Lock()
+	l.dirty = true
+	l.mu.Unlock()
+	l.ring()
+}
+
+// run takes turns until ctx ends or there is nothing left to do.
+func (l *loop) run(ctx context.Context) {
+	defer l.helpers.Wait()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			l.drop()
+			return
+		case <-l.bell:
+		case <-timer.C:
+		}
+		again := l.turn(ctx)
+		if l.lost || l.drained() || (again.IsZero() && l.s.retire(l)) {
+			l.drop()
+			return
+		}
+		timer.Stop()
+		if !again.IsZero() {
+			timer.Reset(time.Until(again))
+		}
+	}
+}
+
+// drained says that the engine stops and that nothing is left here to wait for.
+func (l *loop) drained() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.sched.draining && len(l.sched.calls) == 0 && len(l.sched.events) == 0 && len(l.inbox) == 0
+}
+
+// drop lets go of the calls that are still placed when the loop ends before they do.
+func (l *loop) drop() {
+	for id := range l.live {
+		l.hangUp(id, dialer.ErrDetached)
+	}
+}
+
+// release frees what the calls of a loop that has ended still hold. Calls that go on
+// without this process are counted again by whoever takes them over.
+func (l *loop) release() {
+	now := l.s.e.now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.deliver(now)
+	l.sched.undo(now)
+	for _, a := range l.sched.calls {
+		l.sched.remove(a, now)
+	}
+	for _, j := range l.sched.jobs {
+		l.sched.forget(j)
+	}
+	l.sched.draining = true
+	l.sched.retireSeats(now)
+}
+
+// turn does everything there is to do now and returns when to take the next one at the
+// latest; zero: when the bell rings.
+func (l *loop) turn(ctx context.Context) time.Time {
+	if err := l.refresh(ctx); err != nil {
+		l.logger().WarnContext(ctx, "reading from the store failed", "error", err)
+		return time.Now().Add(l.s.e.cfg.PollInterval)
+	}
+	l.consult(ctx)
+	step, err := l.next()
+	if err != nil {
+		l.logger().ErrorContext(ctx, "planning failed", "error", err)
+		return time.Now().Add(l.s.e.cfg.PollInterval)
+	}
+	if len(step.Events) == 0 && len(step.Claims) == 0 {
+		return l.wakeAt()
+	}
+	res, ok := l.advance(ctx, step)
+	if !ok {
+		return time.Time{}
+	}
+	l.apply(ctx, step, res)
+	return l.wakeAt()
+}
+
+// next brings the scheduler up to date and has it plan.
+func (l *loop) next() (store.Step, error) {
+	now := l.s.e.now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sched.held = !l.s.ready.Load()
+	l.deliver(now)
+	step, err := l.sched.plan(now, int(l.org.reserved.Load()))
+	l.endCalls()
+	return step, err
+}
+
+func (l *loop) deliver(now time.Time) {
+	inbox := l.inbox
+	l.inbox = nil
+	for _, m := range inbox {
+		m(now)
+	}
+}
+
+func (l *loop) endCalls() {
+	for _, h := range l.sched.hangUps {
+		l.hangUp(h.call, h.cause)
+	}
+	l.sched.hangUps = l.sched.hangUps[:0]
+}
+
+// hangUp ends a call. A carrier whose calls cannot be resumed has nobody to leave one to.
+func (l *loop) hangUp(id string, cause error) {
+	if cancel := l.live[id]; cancel != nil {
+		cancel(cause)
+	}
+}
+
+// advance takes a step to the store until the store has it. After an error it may have it
+// already, so it is the same step that is sent again, and no other one before.
+func (l *loop) advance(ctx context.Context, step store.Step) (store.Advanced, bool) {
+	const first, most = 10 * time.Millisecond, 2 * time.Second
+	for wait := first; ; wait = min(2*wait, most) {
+		res, err := l.advanceOnce(ctx, step)
+		switch {
+		case err == nil:
+			l.setStoreError(nil)
+			return res, true
+		case errors.Is(err, store.ErrNotOwner):
+			l.lost = true
+			l.s.fence()
+			return store.Advanced{}, false
+		}
+		l.setStoreError(err)
+		l.logger().WarnContext(ctx, "writing to the store failed, trying again", "error", err, "wait", wait)
+		step.Replay = true
+		select {
+		case <-ctx.Done():
+			return store.Advanced{}, false
+		case <-time.After(wait):
+		}
+	}
+}
+
+func (l *loop) advanceOnce(ctx context.Context, step store.Step) (store.Advanced, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.s.e.cfg.StoreTimeout)
+	defer cancel()
+	return l.s.e.cfg.Store.Advance(ctx, step)
+}
+
+func (l *loop) setStoreError(err error) {
+	l.mu.Lock()
+	l.storeError = err
+	l.mu.Unlock()
+}
+
+// apply tells the scheduler what came of a step and places the calls.
+func (l *loop) apply(ctx context.Context, step store.Step, res store.Advanced) {
+	l.mu.Lock()
+	starts := l.sched.advanced(step, res, l.s.e.now())
+	l.endCalls()
+	if res.PrevRev == l.rev {
+		l.rev = res.Rev
+	} else {
+		l.dirty = true // others wrote in between
+		l.ring()
+	}
+	l.mu.Unlock()
+	for _, id := range res.Lost {
+		l.logger().WarnContext(ctx, "a call was taken over by another node, or its end was written before", "call", id)
+	}
+	for _, p := range starts {
+		l.place(p, false) //nolint:contextcheck // a call outlives the loop that began it: see place
+	}
+	l.forgetEnded(step)
+	if res.Rev != res.PrevRev {
+		l.s.e.feed.changed(l.org.id)
+	}
+}
+
+func (l *loop) forgetEnded(step store.Step) {
+	for _, ev := range step.Events {
+		if !ev.Status.InFlight() {
+			delete(l.live, ev.CallID)
+		}
+	}
+}
+
+// wakeAt returns when the next turn is due.
+func (l *loop) wakeAt() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at := l.sched.wakeAt()
+	if l.dirty || l.sched.more || len(l.inbox) > 0 || len(l.sched.events) > 0 {
+		l.ring()
+	}
+	if asks := len(l.sched.jobs) > 0 && !l.book.asking; asks && (l.sched.full || l.book.unsure) {
+		at = earliest(at, l.book.at.Add(l.s.e.cfg.DirectoryTTL))
+	}
+	switch {
+	case at.IsZero() && l.sched.idle():
+		return at
+	case at.IsZero():
+		return time.Now().Add(time.Hour) // the bell will ring before
+	}
+	// Up to the precision of the scheduler's clock, or it would be too early by a fraction of it
+	// and find nothing to do.
+	return at.Add(time.Microsecond - 1).Truncate(time.Microsecond)
+}

@@ -1,0 +1,221 @@
+package batch
+
+import (
+	"slices"
+	"time"
+
+	"github.com/outdial/outdial/store"
+)
+
+// plan is the units taken for calls of one batch over one carrier, until the store
+// has said how many recipients there are for them.
+type plan struct {
+	job     *job
+	route   *route
+	carrier *carrier
+	n       int
+	ids     []string
+}
+
+// plan returns the next step: what happened since the last one, and claims for every
+// unit that is free. reserved is what the host has taken of the organisation's limit.
+// Nothing may be told to the scheduler until advanced was called with the step.
+func (s *scheduler) plan(now time.Time, reserved int) (store.Step, error) {
+	s.expire(now)
+	s.promote(now)
+	s.full, s.more = false, false
+	if !s.draining && !s.held {
+		s.share(now)
+	}
+	s.retireSeats(now)
+	step := store.Step{Org: s.org, Owner: s.node, Now: now, Limit: max(s.limit-reserved, 0), Events: s.events}
+	if err := s.name(&step, now); err != nil {
+		return store.Step{}, err
+	}
+	for i := range step.Events {
+		if a := s.calls[step.Events[i].CallID]; a != nil {
+			a.pending = 0
+		}
+	}
+	s.events = nil
+	return step, nil
+}
+
+// share takes units for as many calls as may begin now.
+func (s *scheduler) share(now time.Time) {
+	for _, r := range s.routes {
+		r.blocked = refusal{}
+	}
+	for n := 0; n < s.maxStep; {
+		j := s.next()
+		if j == nil {
+			return
+		}
+		if !s.capacity.try(1) {
+			s.full = true
+			return
+		}
+		if !j.limit.try(1) {
+			s.capacity.release(1)
+			j.route.line.drop(j) // until one of its calls ends or its target is raised
+			continue
+		}
+		c, r := s.carrierFor(j.route, now)
+		if c == nil {
+			s.capacity.release(1)
+			j.limit.release(1)
+			j.route.blocked = r
+			continue
+		}
+		s.take(j, c)
+		n++
+	}
+	s.more = true
+}
+
+// next returns the batch that gets the next unit, of those whose route is not blocked.
+func (s *scheduler) next() *job {
+	var next *job
+	for _, r := range s.routes {
+		if r.blocked.reason == "" && r.line.len() > 0 && (next == nil || before(r.line.first(), next)) {
+			next = r.line.first()
+		}
+	}
+	return next
+}
+
+// carrierFor takes what a call needs from the first carrier of the route that has it.
+// Where none has, it says why the preferred one has not, and when the first may.
+func (s *scheduler) carrierFor(r *route, now time.Time) (*carrier, refusal) {
+	var why refusal
+	for _, name := range r.carriers {
+		c := s.carriers[name]
+		if c == nil {
+			continue
+		}
+		no, ok := c.try(s.seat(name), now, r.units)
+		if ok {
+			return c, refusal{}
+		}
+		if why.reason == "" {
+			why.reason = no.reason
+		}
+		why.until = earliest(why.until, no.until)
+	}
+	if why.reason == "" {
+		why.reason = WaitNoCarrier
+	}
+	return nil, why
+}
+
+func (s *scheduler) seat(carrier string) *seat {
+	if s.seats[carrier] == nil {
+		s.seats[carrier] = &seat{wake: s.wake}
+	}
+	return s.seats[carrier]
+}
+
+// take books one call of the batch over the carrier.
+func (s *scheduler) take(j *job, c *carrier) {
+	s.passed = max(s.passed, j.passed)
+	j.passed += 1 / float64(j.batch.Weight)
+	j.queued--
+	j.inFlight++
+	if j.queued == 0 {
+		j.route.line.drop(j)
+	} else {
+		j.route.line.put(j)
+	}
+	if i := j.planned - 1; i >= 0 && i < len(s.planned) && s.planned[i].job == j && s.planned[i].carrier == c {
+		s.planned[i].n++
+		return
+	}
+	s.planned = append(s.planned, plan{job: j, route: j.route, carrier: c, n: 1})
+	j.planned = len(s.planned)
+}
+
+// name gives each planned call its id and asks the store for its recipient.
+func (s *scheduler) name(step *store.Step, now time.Time) error {
+	total := 0
+	for _, p := range s.planned {
+		total += p.n
+	}
+	if total == 0 {
+		return nil
+	}
+	ids, err := s.newIDs(now, total)
+	if err != nil {
+		s.undo(now)
+		return err
+	}
+	for i := range s.planned {
+		p := &s.planned[i]
+		p.ids, ids = ids[:p.n:p.n], ids[p.n:]
+		step.Claims = append(step.Claims, store.Claim{
+			BatchID: p.job.batch.ID, CallIDs: p.ids, Carrier: p.carrier.name, From: p.job.endpoint.from,
+		})
+	}
+	return nil
+}
+
+// undo gives back everything that was taken for a step that is not made.
+func (s *scheduler) undo(now time.Time) {
+	for _, p := range s.planned {
+		s.capacity.release(p.n)
+		p.job.limit.release(p.n)
+		for range p.n {
+			p.carrier.unused(p.route.units)
+		}
+		p.job.queued += p.n
+		p.job.inFlight -= p.n
+		s.enlist(p.job, now)
+	}
+	s.planned = s.planned[:0]
+}
+
+// retireSeats gives up what carriers hold for this organisation where it cannot use it.
+func (s *scheduler) retireSeats(now time.Time) {
+	for name, seat := range s.seats {
+		if s.draining || s.full || !s.wants(name) {
+			s.carriers[name].retire(seat, now)
+			delete(s.seats, name)
+		}
+	}
+}
+
+func (s *scheduler) wants(carrier string) bool {
+	for _, r := range s.routes {
+		if r.line.len() > 0 && slices.Contains(r.carriers, carrier) {
+			return true
+		}
+	}
+	return false
+}
+
+// next moment at which there may be something to do without anything happening; zero: none.
+func (s *scheduler) wakeAt() time.Time {
+	var at time.Time
+	if s.due.len() > 0 {
+		at = earliest(at, s.due.first().batch.ScheduledAt)
+	}
+	if s.deadlines.len() > 0 {
+		at = earliest(at, s.deadlines.first().deadline)
+	}
+	if s.draining || s.held || s.full {
+		return at
+	}
+	for _, r := range s.routes {
+		if r.line.len() > 0 {
+			at = earliest(at, r.blocked.until)
+		}
+	}
+	return at
+}
+
+// earliest returns the earlier of two times, a zero time being none.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,217 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/outdial/outdial/dialer"
+	"github.com/outdial/outdial/store"
+)
+
+// directoryBook is what the host's directory said, for as long as it may be believed.
+type directoryBook struct {
+	at      time.Time // when it answered
+	asking  bool      // it is being asked
+	unsure  bool      // it failed, or said that something is missing: ask again
+	agents  map[string]dialer.Agent
+	numbers map[string]Number
+	faults  map[string]error // by kind and id
+}
+
+// refresh brings the scheduler what others wrote to the store.
+func (l *loop) refresh(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, l.s.e.cfg.StoreTimeout)
+	defer cancel()
+	return l.read(ctx)
+}
+
+// read loads the batches that others changed.
+func (l *loop) read(ctx context.Context) error {
+	l.mu.Lock()
+	dirty, first := l.dirty, !l.loaded
+	l.dirty = false
+	l.mu.Unlock()
+	if !dirty && !first {
+		return nil
+	}
+	q := store.BatchQuery{Org: l.org.id, ByRev: true, AfterRev: l.rev}
+	if first {
+		q = store.BatchQuery{Org: l.org.id, Open: true}
+	}
+	batches, err := l.s.e.cfg.Store.Batches(ctx, q)
+	if err == nil {
+		err = l.readHangUps(ctx)
+	}
+	if err != nil {
+		l.changed()
+		return fmt.Errorf("batches of the organisation: %w", err)
+	}
+	l.load(batches)
+	return nil
+}
+
+func (l *loop) load(batches []store.Batch) {
+	now := l.s.e.now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, b := range batches {
+		l.sched.load(b, now)
+		l.rev = max(l.rev, b.Rev)
+	}
+	l.loaded = true
+	for _, b := range batches { // what was learned anew needs a route
+		if j := l.sched.jobs[b.ID]; j != nil && j.route == nil {
+			l.book.at = time.Time{}
+		}
+	}
+}
+
+// readHangUps finds the calls of this node that another process wants ended.
+func (l *loop) readHangUps(ctx context.Context) error {
+	if len(l.live) == 0 {
+		return nil
+	}
+	calls, err := l.s.e.cfg.Store.Calls(ctx, store.CallQuery{
+		Org: l.org.id, Owner: l.s.node.ID, InFlight: true, HangUp: true,
+	})
+	if err != nil {
+		return fmt.Errorf("calls to be ended: %w", err)
+	}
+	now := l.s.e.now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range calls {
+		l.sched.cancel(c.ID, dialer.HangUp(dialer.APICancelled), now)
+	}
+	return nil
+}
+
+// consult asks the directory, where its last answers are too old, about the organisation
+// and whatever its batches need. It does not wait for the answers: a directory
+// that is slow or gone keeps no call from being ended and written down.
+func (l *loop) consult(ctx context.Context) {
+	now := l.s.e.now()
+	if l.book.asking || now.Sub(l.book.at) < l.s.e.cfg.DirectoryTTL {
+		return
+	}
+	agents, numbers := l.needed()
+	if len(numbers) == 0 {
+		return
+	}
+	l.book.asking = true
+	l.helpers.Go(func() {
+		a := l.ask(ctx, agents, numbers)
+		l.post(func(now time.Time) { l.learn(ctx, a, now) })
+	})
+}
+
+// answers is what the directory said, with the error where it did not.
+type answers struct {
+	organisation Organisation
+	err          error
+	agents       map[string]answer[dialer.Agent]
+	numbers      map[string]answer[Number]
+}
+
+type answer[T any] struct {
+	it  T
+	err error
+}
+
+func (l *loop) ask(ctx context.Context, agents, numbers map[string]bool) answers {
+	ctx, cancel := context.WithTimeout(ctx, l.s.e.cfg.StoreTimeout)
+	defer cancel()
+	a := answers{agents: map[string]answer[dialer.Agent]{}, numbers: map[string]answer[Number]{}}
+	a.organisation, a.err = l.s.e.cfg.Directory.Organisation(ctx, l.org.id)
+	for id := range agents {
+		it, err := l.s.e.cfg.Directory.Agent(ctx, l.org.id, id)
+		a.agents[id] = answer[dialer.Agent]{it, err}
+	}
+	for id := range numbers {
+		it, err := l.s.e.cfg.Directory.Number(ctx, l.org.id, id)
+		a.numbers[id] = answer[Number]{it, err}
+	}
+	return a
+}
+
+// learn takes up what the directory said. Where it failed, what is known stays.
+func (l *loop) learn(ctx context.Context, a answers, now time.Time) {
+	l.book.asking, l.book.unsure, l.book.at = false, false, now
+	l.note(ctx, "organisation", l.org.id, a.err)
+	switch {
+	case a.err == nil:
+		l.sched.setLimit(a.organisation.ConcurrencyLimit)
+	case errors.Is(a.err, ErrNotFound):
+		l.sched.setLimit(0) // it is not there any more: nothing is dialled for it
+	}
+	for id, x := range a.agents {
+		l.note(ctx, "agent", id, x.err)
+		remember(l.book.agents, id, x)
+	}
+	for id, x := range a.numbers {
+		l.note(ctx, "number", id, x.err)
+		remember(l.book.numbers, id, x)
+	}
+	l.route(now)
+}
+
+// remember keeps an answer. An entry that is not there any more is forgotten; one that
+// could not be asked for stays as it was.
+func remember[T any](book map[string]T, id string, a answer[T]) {
+	switch {
+	case a.err == nil:
+		book[id] = a.it
+	case errors.Is(a.err, ErrNotFound):
+		delete(book, id)
+	}
+}
+
+// needed returns the agents and numbers of the batches that have something to dial.
+func (l *loop) needed() (agents, numbers map[string]bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	agents, numbers = map[string]bool{}, map[string]bool{}
+	for _, j := range l.sched.jobs {
+		agents[j.batch.AgentID] = true
+		numbers[j.batch.NumberID] = true
+	}
+	return agents, numbers
+}
+
+// note keeps what the directory could not answer.
+func (l *loop) note(ctx context.Context, kind, id string, err error) {
+	key := kind + " " + id
+	if err == nil {
+		delete(l.book.faults, key)
+		return
+	}
+	l.book.unsure = true
+	if l.book.faults[key] == nil || l.book.faults[key].Error() != err.Error() {
+		l.logger().WarnContext(ctx, "the directory did not answer", "kind", kind, "id", id, "error", err)
+	}
+	l.book.faults[key] = err
+}
+
+// route tells the scheduler how the calls of each batch leave now.
+func (l *loop) route(now time.Time) {
+	for _, j := range l.sched.jobs {
+		a, okAgent := l.book.agents[j.batch.AgentID]
+		n, okNumber := l.book.numbers[j.batch.NumberID]
+		var unable refusal
+		switch {
+		case !okAgent:
+			unable.reason = WaitAgent
+		case !okNumber || n.InboundOnly:
+			unable.reason = WaitNumber
+		}
+		to := endpoint{from: n.E164, agent: a}
+		if same := j.route != nil && unable.reason == "" && j.key == routeKey(n); same {
+			j.endpoint = to
+			continue
+		}
+		j.key = routeKey(n)
+		l.sched.setRoute(j, n, to, unable, now)
+	}
+}

@@ -1,0 +1,250 @@
+package batch
+
+import (
+	"slices"
+	"time"
+
+	"github.com/outdial/outdial/dialer"
+	"github.com/outdial/outdial/fsm"
+	"github.com/outdial/outdial/store"
+)
+
+// scheduler decides for one organisation which recipients are dialled next. It is a plain
+// struct: no goroutine, no channel, no clock, no I/O. It is told what happened and what
+// time it is (this file, attempt.go), answers with the next step for the store (plan.go),
+// and is told what came of it (advanced). The loop around it does the rest.
+//
+// It keeps a job for each batch that has something to do and an attempt for each call of
+// this node. A queued recipient is nothing here but a part of a count.
+type scheduler struct {
+	org      string
+	node     string
+	regions  []string // empty: all
+	grace    time.Duration
+	maxStep  int
+	newIDs   func(now time.Time, n int) ([]string, error)
+	capacity *capacity // the organisation's
+	carriers map[string]*carrier
+	wake     func() // for seats: a carrier has room again
+
+	limit    int  // the organisation's
+	other    int  // calls in flight of other nodes
+	held     bool // no call begins yet
+	draining bool // no call begins any more
+
+	jobs   map[string]*job // by batch id
+	routes map[string]*route
+	due    *priority[*job] // scheduled for later
+	seats  map[string]*seat
+
+	calls     map[string]*attempt // by call id
+	deadlines *priority[*attempt]
+	ending    int // calls that ended and whose end is not written yet
+
+	events  []store.Event
+	planned []plan
+	hangUps []hangUp
+
+	full   bool    // the last step stopped at the organisation's limit
+	more   bool    // it stopped at maxStep: there may be units left
+	passed float64 // job.passed of the last one served: newcomers start there
+}
+
+// hangUp tells the loop to end a call.
+type hangUp struct {
+	call  string
+	cause error
+}
+
+func (s *scheduler) init() {
+	s.jobs = map[string]*job{}
+	s.routes = map[string]*route{}
+	s.seats = map[string]*seat{}
+	s.calls = map[string]*attempt{}
+	s.due = newPriority(
+		func(a, b *job) bool { return a.batch.ScheduledAt.Before(b.batch.ScheduledAt) },
+		func(j *job) *int { return &j.inDue })
+	s.deadlines = newPriority(
+		func(a, b *attempt) bool { return a.deadline.Before(b.deadline) },
+		func(a *attempt) *int { return &a.inDeadlines })
+}
+
+// setLimit tells the organisation's limit.
+func (s *scheduler) setLimit(limit int) {
+	if limit != s.limit {
+		s.limit = limit
+		s.capacity.setLimit(limit)
+	}
+}
+
+// load tells what the store says of a batch. What it said before of a later revision counts.
+func (s *scheduler) load(b store.Batch, now time.Time) {
+	j := s.jobs[b.ID]
+	if j == nil {
+		if b.Counts.Over() {
+			return
+		}
+		j = &job{limit: newCapacity(b.Target)}
+		s.jobs[b.ID] = j
+	}
+	if b.Rev < j.batch.Rev {
+		return
+	}
+	if b.Target != j.batch.Target {
+		j.limit.setLimit(b.Target)
+	}
+	j.batch = b
+	j.queued = b.Counts.Queued
+	j.inFlight = b.Counts.InFlight() - j.ending
+	s.setOther(j, j.inFlight-j.own)
+	s.capacity.setOther(s.other)
+	if b.Counts.Over() && j.own == 0 {
+		s.forget(j)
+		return
+	}
+	s.enlist(j, now)
+}
+
+func (s *scheduler) dials(region string) bool {
+	return len(s.regions) == 0 || slices.Contains(s.regions, region)
+}
+
+func (s *scheduler) forget(j *job) {
+	s.delist(j)
+	s.setOther(j, 0)
+	s.capacity.setOther(s.other)
+	delete(s.jobs, j.batch.ID)
+}
+
+// setRoute tells how a batch's calls leave, or why they cannot.
+func (s *scheduler) setRoute(j *job, n Number, to endpoint, unable refusal, now time.Time) {
+	s.delist(j)
+	j.route, j.endpoint, j.unable = nil, to, unable
+	if unable.reason == "" {
+		key := routeKey(n)
+		if s.routes[key] == nil {
+			s.routes[key] = newRoute(n.Carriers, n.channels())
+		}
+		j.route = s.routes[key]
+	}
+	s.enlist(j, now)
+}
+
+// enlist puts a batch where it belongs: among the scheduled, in its route's line at the
+// place that it has now, or nowhere.
+func (s *scheduler) enlist(j *job, now time.Time) {
+	switch {
+	case j.queued == 0 || !s.dials(j.batch.Region) || !j.batch.PausedAt.IsZero() || !j.batch.CancelledAt.IsZero():
+		s.delist(j)
+	case j.batch.ScheduledAt.After(now):
+		s.delist(j)
+		s.due.put(j)
+	case j.route == nil:
+		s.delist(j)
+	default:
+		s.due.drop(j)
+		if j.inLine == 0 {
+			j.passed = max(j.passed, s.passed) // who had no use for units saves none up
+		}
+		j.route.line.put(j)
+	}
+}
+
+func (s *scheduler) delist(j *job) {
+	s.due.drop(j)
+	if j.route != nil {
+		j.route.line.drop(j)
+	}
+}
+
+// promote enlists the batches whose time has come.
+func (s *scheduler) promote(now time.Time) {
+	for s.due.len() > 0 && !s.due.first().batch.ScheduledAt.After(now) {
+		s.enlist(s.due.first(), now)
+	}
+}
+
+// idle says that there is nothing left to do or to wait for but what others ask for.
+func (s *scheduler) idle() bool {
+	return len(s.jobs) == 0 && len(s.calls) == 0 && len(s.events) == 0
+}
+
+// advanced tells what the store made of the last step. It returns the calls to place.
+func (s *scheduler) advanced(step store.Step, res store.Advanced, now time.Time) []placement {
+	for _, ev := range step.Events {
+		if ev.Status.InFlight() {
+			continue
+		}
+		s.ending--
+		if j := s.jobs[ev.BatchID]; j != nil {
+			j.ending--
+		}
+	}
+	for _, id := range res.Lost {
+		s.lose(id, now)
+	}
+	starts := s.start(res.Claimed, now)
+	for _, b := range res.Batches {
+		s.load(b, now)
+	}
+	// The store may know of calls in batches that are not known here yet.
+	s.capacity.setOther(max(s.other, res.InFlight-s.ending-len(s.calls)))
+	return starts
+}
+
+// setOther tells how many calls of a batch other nodes have in flight. They count against
+// its limit and the organisation's.
+func (s *scheduler) setOther(j *job, n int) {
+	n = max(n, 0)
+	s.other += n - j.other
+	j.other = n
+	j.limit.setOther(n)
+}
+
+// start turns what was claimed into calls, and gives back what was taken for more.
+func (s *scheduler) start(claimed []store.Claimed, now time.Time) []placement {
+	starts := make([]placement, 0, len(claimed))
+	for _, p := range s.planned {
+		begun := 0
+		for _, id := range p.ids {
+			if len(claimed) > 0 && claimed[0].Call.ID == id {
+				starts = append(starts, s.begin(p, claimed[0], now))
+				claimed = claimed[1:]
+				begun++
+				continue
+			}
+			s.capacity.release(1)
+			p.job.limit.release(1)
+			p.carrier.unused(p.route.units)
+		}
+		p.job.pace.add(begun, now)
+	}
+	s.planned = s.planned[:0]
+	return starts
+}
+
+// placement is a call that the loop is to place.
+type placement struct {
+	call    dialer.Call
+	carrier *carrier
+}
+
+func (s *scheduler) begin(p plan, c store.Claimed, now time.Time) placement {
+	a := &attempt{
+		id: c.Call.ID, index: c.Call.Index, job: p.job, carrier: p.carrier,
+		units: p.route.units, status: fsm.Dispatched,
+	}
+	p.job.own++
+	s.calls[a.id] = a
+	s.setDeadline(a, now.Add(p.job.batch.RingTimeout+s.grace))
+	return placement{call: dialerCall(c, p.job.batch, p.job.endpoint.agent), carrier: p.carrier}
+}
+
+func dialerCall(c store.Claimed, b store.Batch, agent dialer.Agent) dialer.Call {
+	return dialer.Call{
+		ID: c.Call.ID, Org: c.Call.Org, Batch: c.Call.BatchID, Recipient: c.Call.RecipientID(),
+		Attempt: c.Call.Attempt, From: c.Call.From, To: c.Call.To, Agent: agent, Metadata: c.Metadata,
+		RingTimeout: b.RingTimeout, MaxDuration: b.MaxDuration,
+		Ref: c.Call.Ref, PlacedAt: c.Call.DispatchedAt,
+	}
+}

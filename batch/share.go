@@ -1,0 +1,81 @@
+package batch
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/outdial/outdial/dialer"
+	"github.com/outdial/outdial/store"
+)
+
+// job is what the scheduler knows of one batch: a few numbers, whatever the number of
+// its recipients.
+type job struct {
+	batch store.Batch // as the store last told
+
+	// What is planned on top of that, until the store answers.
+	queued   int // recipients that may still be claimed
+	inFlight int // calls over all nodes
+
+	own      int       // calls of this node in flight
+	other    int       // calls of other nodes in flight
+	ending   int       // calls of it whose end is not written yet
+	limit    *capacity // Target, less what other nodes have in flight
+	route    *route    // nil: not known yet
+	key      string    // of the route
+	unable   refusal   // why there is no route
+	endpoint endpoint
+
+	passed float64 // calls begun, divided by the weight; see before
+	pace   pacing  // how fast it goes, for estimates
+
+	planned int // its latest plan in scheduler.planned, plus 1
+	inLine  int // place in its route's queue
+	inDue   int // place among the scheduled
+}
+
+// before says which batch gets the next free unit: the one that has the fewest calls in
+// flight for its weight, so capacity is shared in proportion to weight whatever the length
+// of the calls. Between equals it is the one that has begun the fewest calls for its
+// weight since both have had work, which makes them take turns where there are
+// more batches than units.
+func before(a, b *job) bool {
+	x, y := a.inFlight*b.batch.Weight, b.inFlight*a.batch.Weight
+	if x != y {
+		return x < y
+	}
+	if a.passed != b.passed {
+		return a.passed < b.passed
+	}
+	return a.batch.ID < b.batch.ID
+}
+
+// route is how the calls of some batches leave: the carriers of their number, in order of
+// preference, and what a call weighs there. Batches with the same route are full, paced
+// and at rest together, so they share a queue and one of them speaks for all.
+type route struct {
+	carriers []string
+	units    int
+	line     *priority[*job]
+	blocked  refusal // why none of them got a unit in the last step; no reason: they did
+}
+
+func newRoute(carriers []string, units int) *route {
+	return &route{
+		carriers: carriers,
+		units:    units,
+		line:     newPriority(before, func(j *job) *int { return &j.inLine }),
+	}
+}
+
+func routeKey(n Number) string {
+	return strings.Join(n.Carriers, "\x00") + "\x00" + strconv.Itoa(n.channels())
+}
+
+func (n Number) channels() int { return max(n.Channels, 1) }
+
+// endpoint is who calls and who talks in the calls of a batch.
+type endpoint struct {
+	from  dialer.Phone
+	agent dialer.Agent
+}

@@ -1,0 +1,187 @@
+package batch
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"sync"
+	"time"
+
+	"github.com/outdial/outdial/store"
+)
+
+// Change is one thing that changed: a batch or a recipient, as it is now.
+type Change struct {
+	// Cursor is the revision of the change. Watching on from it gives everything that
+	// changed since, whatever happened to this process in between.
+	Cursor int64
+
+	Batch     *store.Batch     // nil: it is a recipient
+	Recipient *store.Recipient // without its metadata
+}
+
+// A watcher reads at most this many rows at a time and at most this often: what changes
+// more often in between is seen once, in its latest state.
+const (
+	watchPage     = 500
+	watchInterval = 50 * time.Millisecond
+)
+
+// Watch yields what changed after the cursor, in the order of the changes, and then what
+// changes, until ctx ends, which ends it without an error. From cursor 0 the first thing
+// yielded is the present state of everything. An empty batchID watches all batches of the
+// organisation. ErrNotFound for an unknown batch.
+//
+// It yields states, not events: something that changes twice between two reads is
+// seen once. It reads from the store at its own pace, so a slow loop body slows
+// nothing but itself. After an error of the store it ends; watching on from the last
+// cursor loses nothing.
+func (e *Engine) Watch(ctx context.Context, org, batchID string, after int64) iter.Seq2[Change, error] {
+	return func(yield func(Change, error) bool) {
+		w := watcher{e: e, org: org, batch: batchID, cursor: after, yield: yield}
+		for ctx.Err() == nil {
+			news := e.feed.wait(org) // before reading: what is written after it rings
+			more, err := w.read(ctx)
+			switch {
+			case w.stopped || ctx.Err() != nil:
+				return
+			case err != nil:
+				yield(Change{}, err)
+				return
+			case more:
+				continue
+			}
+			if !pause(ctx, news, e.cfg.PollInterval) {
+				return
+			}
+		}
+	}
+}
+
+// pause waits for news, or long enough for another process to have written some.
+func pause(ctx context.Context, news <-chan struct{}, most time.Duration) bool {
+	least := time.NewTimer(watchInterval)
+	defer least.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-least.C:
+	}
+	timer := time.NewTimer(most)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-news:
+	case <-timer.C:
+	}
+	return true
+}
+
+type watcher struct {
+	e       *Engine
+	org     string
+	batch   string
+	cursor  int64
+	yield   func(Change, error) bool
+	stopped bool
+}
+
+// read yields one page of changes and says whether there may be more at once.
+//
+// The batches are read first. A batch's revision is never below that of its recipients,
+// so up to the highest one that was read, everything is there to be read; what was written
+// meanwhile has a higher one and its turn later.
+func (w *watcher) read(ctx context.Context) (more bool, err error) {
+	batches, err := w.batches(ctx)
+	if err != nil || len(batches) == 0 {
+		return false, err
+	}
+	bound := batches[len(batches)-1].Rev
+	recipients, err := w.e.cfg.Store.Recipients(ctx, store.RecipientQuery{
+		Org: w.org, BatchID: w.batch, ByRev: true, AfterRev: w.cursor, Limit: watchPage, NoMetadata: true,
+	})
+	if err != nil {
+		return false, fmt.Errorf("batch: watching organisation %q: %w", w.org, err)
+	}
+	if len(recipients) == watchPage {
+		bound = min(bound, recipients[watchPage-1].Rev)
+	}
+	w.merge(batches, recipients, bound)
+	return len(recipients) == watchPage || len(batches) == watchPage, nil
+}
+
+func (w *watcher) batches(ctx context.Context) ([]store.Batch, error) {
+	if w.batch == "" {
+		batches, err := w.e.cfg.Store.Batches(ctx, store.BatchQuery{
+			Org: w.org, ByRev: true, AfterRev: w.cursor, Limit: watchPage,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("batch: watching organisation %q: %w", w.org, err)
+		}
+		return batches, nil
+	}
+	b, err := w.e.cfg.Store.Batch(ctx, w.org, w.batch)
+	if err != nil {
+		return nil, fmt.Errorf("batch: watching batch %.40q: %w", w.batch, err)
+	}
+	if b.Rev <= w.cursor {
+		return nil, nil
+	}
+	return []store.Batch{b}, nil
+}
+
+// merge yields both in the order of their revisions, up to bound.
+func (w *watcher) merge(batches []store.Batch, recipients []store.Recipient, bound int64) {
+	for !w.stopped {
+		batch, recipient := int64(0), int64(0)
+		if len(batches) > 0 && batches[0].Rev <= bound {
+			batch = batches[0].Rev
+		}
+		if len(recipients) > 0 && recipients[0].Rev <= bound {
+			recipient = recipients[0].Rev
+		}
+		switch {
+		case batch == 0 && recipient == 0:
+			return
+		case recipient == 0 || (batch != 0 && batch < recipient):
+			w.give(Change{Cursor: batch, Batch: &batches[0]})
+			batches = batches[1:]
+		default:
+			w.give(Change{Cursor: recipient, Recipient: &recipients[0]})
+			recipients = recipients[1:]
+		}
+	}
+}
+
+func (w *watcher) give(c Change) {
+	w.cursor = c.Cursor
+	w.stopped = !w.yield(c, nil)
+}
+
+// feed wakes the watchers of an organisation.
+type feed struct {
+	mu   sync.Mutex
+	news map[string]chan struct{} // closed at the next change; absent: nobody waits
+}
+
+func newFeed() *feed { return &feed{news: map[string]chan struct{}{}} }
+
+// wait returns a channel that is closed at the next change of the organisation.
+func (f *feed) wait(org string) <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.news[org] == nil {
+		f.news[org] = make(chan struct{})
+	}
+	return f.news[org]
+}
+
+func (f *feed) changed(org string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if c := f.news[org]; c != nil {
+		close(c)
+		delete(f.news, org)
+	}
+}

@@ -1,0 +1,217 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/outdial/outdial/fsm"
+	"github.com/outdial/outdial/store"
+)
+
+// Why tells why a recipient has not been dialled yet. The zero Waiting: it does not wait,
+// its status says where it stands. ErrNotFound for an id that is none of the organisation's
+// recipients.
+//
+// What only the engine that dials knows (limits reached, pacing, a carrier at rest) is
+// told by that engine; another one tells what can be seen in the store.
+func (e *Engine) Why(ctx context.Context, org, recipientID string) (Waiting, error) {
+	batchID, index, err := store.ParseRecipientID(recipientID)
+	if err != nil {
+		return Waiting{}, fmt.Errorf("batch: %w", err)
+	}
+	b, err := e.Batch(ctx, org, batchID)
+	if err != nil {
+		return Waiting{}, err
+	}
+	r, err := e.recipient(ctx, org, batchID, index)
+	if err != nil || r.Status != fsm.Queued {
+		return Waiting{}, err
+	}
+	w, err := e.explain(ctx, b)
+	if err != nil {
+		return Waiting{}, err
+	}
+	if w.Position, err = e.position(ctx, b, index); err != nil {
+		return Waiting{}, err
+	}
+	if w.Until.IsZero() {
+		w.Until = e.estimate(b, w, e.now())
+	}
+	return w, nil
+}
+
+// WhyBatch tells why the next recipient of a batch has not been dialled yet. The zero
+// Waiting: no recipient is queued. ErrNotFound.
+func (e *Engine) WhyBatch(ctx context.Context, org, batchID string) (Waiting, error) {
+	b, err := e.Batch(ctx, org, batchID)
+	if err != nil || b.Counts.Queued == 0 {
+		return Waiting{}, err
+	}
+	return e.explain(ctx, b)
+}
+
+func (e *Engine) recipient(ctx context.Context, org, batchID string, index int) (store.Recipient, error) {
+	rs, err := e.Recipients(ctx, store.RecipientQuery{
+		Org: org, BatchID: batchID, From: index, Limit: 1, NoMetadata: true,
+	})
+	if err != nil {
+		return store.Recipient{}, err
+	}
+	if len(rs) == 0 || rs[0].Index != index {
+		return store.Recipient{}, fmt.Errorf("batch: recipient %d of batch %.40q: %w", index, batchID, ErrNotFound)
+	}
+	return rs[0], nil
+}
+
+// position counts the recipients that come first.
+func (e *Engine) position(ctx context.Context, b store.Batch, index int) (int, error) {
+	if index == 0 {
+		return 0, nil
+	}
+	rs, err := e.Recipients(ctx, store.RecipientQuery{
+		Org: b.Org, BatchID: b.ID, Statuses: []fsm.RecipientStatus{fsm.Queued}, Before: index, NoMetadata: true,
+	})
+	return len(rs), err
+}
+
+// explain looks for the first thing that keeps the batch from being dialled.
+func (e *Engine) explain(ctx context.Context, b store.Batch) (Waiting, error) {
+	now := e.now()
+	switch {
+	case !b.PausedAt.IsZero():
+		return Waiting{Reason: WaitPaused, Detail: "the batch is paused"}, nil
+	case b.ScheduledAt.After(now):
+		return Waiting{Reason: WaitScheduled, Detail: "the batch begins later", Until: b.ScheduledAt}, nil
+	}
+	alive, err := e.dialled(ctx, b.Region)
+	if err != nil {
+		return Waiting{}, err
+	}
+	if !alive {
+		return Waiting{Reason: WaitNotRunning, Detail: "no running engine dials the region " + b.Region}, nil
+	}
+	if w, ok := e.explainHere(b); ok {
+		return w, nil
+	}
+	return e.explainFromStore(ctx, b)
+}
+
+// dialled says whether an engine is alive that dials the region.
+func (e *Engine) dialled(ctx context.Context, region string) (bool, error) {
+	nodes, err := e.cfg.Store.Nodes(ctx)
+	if err != nil {
+		return false, fmt.Errorf("batch: nodes: %w", err)
+	}
+	return slices.ContainsFunc(nodes, func(n store.Node) bool {
+		return len(n.Regions) == 0 || slices.Contains(n.Regions, region)
+	}), nil
+}
+
+// explainHere asks the scheduler, if it is this engine that dials the batch.
+func (e *Engine) explainHere(b store.Batch) (Waiting, bool) {
+	l := e.loopOf(b.Org)
+	if l == nil {
+		return Waiting{}, false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.storeError != nil {
+		return Waiting{Reason: WaitStore, Detail: "the store cannot be reached, so no call may start"}, true
+	}
+	return l.sched.explain(b.ID)
+}
+
+func (e *Engine) loopOf(org string) *loop {
+	s := e.current()
+	if s == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.loops[org]
+}
+
+// explain tells what kept the batch from getting a unit in the last step.
+func (s *scheduler) explain(batchID string) (Waiting, bool) {
+	j := s.jobs[batchID]
+	switch {
+	case j == nil:
+		return Waiting{}, false
+	case s.draining:
+		return Waiting{Reason: WaitNotRunning, Detail: "the engine is stopping"}, true
+	case j.unable.reason == WaitAgent:
+		return Waiting{Reason: WaitAgent, Detail: fmt.Sprintf("there is no agent %q", j.batch.AgentID)}, true
+	case j.unable.reason == WaitNumber:
+		return Waiting{Reason: WaitNumber, Detail: fmt.Sprintf("there is no number %q to call from", j.batch.NumberID)}, true
+	case j.inFlight >= j.batch.Target:
+		return Waiting{Reason: WaitBatchLimit, Detail: fmt.Sprintf("%d calls are in flight, as many as the batch may have",
+			j.inFlight)}, true
+	case s.full:
+		return Waiting{Reason: WaitOrgLimit, Detail: fmt.Sprintf("the organisation's limit of %d is in use", s.limit)}, true
+	case j.route == nil:
+		return Waiting{Reason: WaitItsTurn, Detail: "the batch has just been created"}, true
+	case j.route.blocked.reason != "":
+		return Waiting{
+			Reason: j.route.blocked.reason, Until: j.route.blocked.until,
+			Detail: waitDetails()[j.route.blocked.reason],
+		}, true
+	}
+	return Waiting{Reason: WaitItsTurn, Detail: "others come first"}, true
+}
+
+func waitDetails() map[WaitReason]string {
+	return map[WaitReason]string{
+		WaitChannels:  "the carrier's channels are in use",
+		WaitPacing:    "the carrier takes no more calls this moment",
+		WaitNoCarrier: "no carrier of the number takes calls now",
+	}
+}
+
+// explainFromStore tells what can be seen without the engine that dials.
+func (e *Engine) explainFromStore(ctx context.Context, b store.Batch) (Waiting, error) {
+	if b.Counts.InFlight() >= b.Target {
+		return Waiting{Reason: WaitBatchLimit, Detail: fmt.Sprintf(
+			"%d calls are in flight, as many as the batch may have", b.Counts.InFlight())}, nil
+	}
+	o, err := e.cfg.Directory.Organisation(ctx, b.Org)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return Waiting{}, fmt.Errorf("batch: organisation %.40q: %w", b.Org, err)
+	}
+	open, err := e.Batches(ctx, store.BatchQuery{Org: b.Org, Open: true})
+	if err != nil {
+		return Waiting{}, err
+	}
+	inFlight := 0
+	for _, other := range open {
+		inFlight += other.Counts.InFlight()
+	}
+	if inFlight >= o.ConcurrencyLimit {
+		return Waiting{Reason: WaitOrgLimit, Detail: fmt.Sprintf(
+			"%d calls are in flight, as many as the organisation may have", inFlight)}, nil
+	}
+	return Waiting{Reason: WaitItsTurn, Detail: "others come first"}, nil
+}
+
+// estimate says when a recipient's turn is, from the pace at which its batch has gone
+// lately. Zero: it cannot be said.
+func (e *Engine) estimate(b store.Batch, w Waiting, now time.Time) time.Time {
+	l := e.loopOf(b.Org)
+	if l == nil || w.Reason == WaitPaused || w.Reason == WaitNotRunning {
+		return time.Time{}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	j := l.sched.jobs[b.ID]
+	if j == nil {
+		return time.Time{}
+	}
+	rate := j.pace.rate(now)
+	if rate <= 0 {
+		return time.Time{}
+	}
+	wait := float64(w.Position+1) / rate
+	return now.Add(time.Duration(wait * float64(time.Second))).Truncate(time.Second)
+}
