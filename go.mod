@@ -3,6 +3,7 @@ module github.com/outdial/outdial
 go 1.26.0
 
 require (
+	github.com/goccy/go-yaml v1.19.2
 	github.com/looplab/fsm v1.0.3
 	github.com/stretchr/testify v1.12.1
 	go.uber.org/goleak v1.3.0
