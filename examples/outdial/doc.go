@@ -1,0 +1,87 @@
+// Command outdial places outbound phone calls in batches, from a CSV file.
+//
+//	go run ./examples/outdial run examples/outdial/recipients.csv
+//
+// needs nothing set up: without --config it uses a built-in configuration whose carrier is
+// an imitation, so nobody's phone rings. With --config it dials over the carriers of a
+// file that package batch/config describes.
+//
+// # Commands
+//
+//	outdial run FILE         dial everybody in the file
+//	outdial ls               list the batches, newest first
+//	outdial show BATCH       where a batch stands, and why it waits
+//	outdial export BATCH     what became of each recipient, as CSV
+//	outdial why RECIPIENT    why a recipient has not been called yet
+//	outdial pause BATCH      place no new calls
+//	outdial resume BATCH     go on
+//	outdial target BATCH N   change how many calls may be in progress at once
+//	outdial cancel BATCH     never call those that are still queued
+//	outdial retry BATCH      queue those again whose call failed
+//	outdial help COMMAND     explain a command
+//
+// A BATCH is named by its id, by the first few characters of it, or by the word last.
+// Everything but run also works from a second terminal while run is going.
+//
+// # The file
+//
+// Package csvfile describes it. The column to_number has the numbers, in E.164 format, and
+// every other column becomes metadata, which the agent gets. A file is read as a whole
+// before anybody is called, and every problem in it is told at once, with its line. A
+// number without + is refused unless --plus says that only the + is missing.
+//
+// # Stopping and going on
+//
+// Every step is written to the database (--db) before the carrier hears of it, so run can be
+// stopped at any moment, by kill -9 too: the same command finds its batch again, by a
+// fingerprint of the recipients, their metadata, the organisation, the agent and the number,
+// and goes on where it stopped. Nobody is called twice. A call that was in progress when the
+// process was killed, and that its carrier does not know any more, ends as failed.
+//
+// If the batch is over already, run prints its table again and calls nobody. With --again
+// it calls everybody once more, in a new batch; if that is stopped, the same command
+// goes on with it, with --again or without. Only where a run with --again came to its end
+// does one more --again begin one more batch.
+//
+// The engine dials every open batch of its database. So that correcting a file between two
+// runs cannot call anybody twice, run refuses to begin while other batches of the
+// database have recipients to dial; --with-others allows it.
+//
+// Ctrl-C and SIGTERM stop the dialling and let the calls in progress end; a second one
+// ends the process at once. Only one process at a time dials from a database: another
+// one that is started meanwhile waits, and its batch is dialled by the first.
+//
+// # Output
+//
+// The standard output has results only: the table, or with --json one JSON document, or with
+// --out - the CSV. Everything else is said on the standard error output: a progress bar if
+// somebody watches, otherwise a plain line every few seconds. A JSON document has the
+// members that apply of batch, batches, outcomes, waiting, recipients, plan, file, note and
+// error; names are in snake_case and times are RFC 3339 in UTC. Whole phone numbers stand in
+// results only (--out, export), nowhere else.
+//
+// The exit code is 0 when the batch is over; 1 when something failed, or not one call could
+// be placed; 2 when the command line, the configuration or the file cannot be used, and
+// nobody was called; 3 when recipients are left; 4 when the batch was cancelled; and 130
+// when the process was interrupted twice.
+//
+// # The numbers in recipients.csv
+//
+// The people are invented, and the numbers belong to nobody: they are from ranges that are
+// kept free for films, books and examples. Each * is one digit.
+//
+//	+1 area code 555 01**               North America: NANPA, in every area code
+//	+44 20 7946 0***, 1632 960***,      United Kingdom: Ofcom's numbers for drama
+//	  7700 900***, and 496 0*** behind
+//	  121, 161, 141, 131, 113 and 117
+//	+353 20 91*****                     Ireland: ComReg's numbering conventions, drama use
+//	+61 2 and 3, 5550 **** and          Australia: ACMA's numbers for creative works
+//	  7010 ****; 491 570 006, 110, 156 to 159
+//	+33 1 99 00 ****, 6 39 98 ****      France: ARCEP's numbering plan, section 2.5.12
+//	+49 30 23125***, 40 66969***,       Germany: Bundesnetzagentur, notice 148/2021
+//	  69 90009***, 89 99998***
+//	+46 8 465 004**, 31 390 06**,       Sweden: PTS's numbers for books and films
+//	  70 174 06 05 to 99
+//
+// None of this is a reason to dial them: another network may read a number differently.
+package main

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/outdial/outdial/dialer"
+	"github.com/outdial/outdial/examples/outdial/csvfile"
+	"github.com/outdial/outdial/fsm"
+	"github.com/outdial/outdial/store"
+)
+
+// report is what became of a batch so far.
+type report struct {
+	batch    store.Batch
+	outcomes []outcomeJSON
+	results  []csvfile.Result
+}
+
+// report reads what is known of a batch; the metadata, which can be large, only on request.
+func (s *session) report(ctx context.Context, id string, metadata bool) (report, error) {
+	b, err := s.engine.Batch(ctx, s.org, id)
+	if err != nil {
+		return report{}, fmt.Errorf("reading batch %s: %w", id, err)
+	}
+	recipients, err := s.engine.Recipients(ctx, store.RecipientQuery{Org: s.org, BatchID: id, NoMetadata: !metadata})
+	if err != nil {
+		return report{}, fmt.Errorf("reading the recipients of batch %s: %w", id, err)
+	}
+	list, err := s.engine.Calls(ctx, store.CallQuery{Org: s.org, BatchID: id})
+	if err != nil {
+		return report{}, fmt.Errorf("reading the calls of batch %s: %w", id, err)
+	}
+	calls := make(map[string]store.Call, len(list))
+	for _, c := range list {
+		calls[c.ID] = c
+	}
+	r := report{batch: b, outcomes: summarise(recipients, calls)}
+	for _, rec := range recipients {
+		r.results = append(r.results, resultOf(rec, calls[rec.CallID]))
+	}
+	return r, nil
+}
+
+func resultOf(r store.Recipient, c store.Call) csvfile.Result {
+	message := r.Error
+	if r.EndReason == dialer.Error {
+		message = c.Error
+	}
+	return csvfile.Result{
+		To: r.To, Status: r.Status.String(), EndReason: string(r.EndReason), Error: message,
+		Attempts: r.Attempts, CallID: r.CallID, RecipientID: r.ID(),
+		Dispatched: c.DispatchedAt, Rang: c.RangAt, Started: c.StartedAt, Ended: c.EndedAt,
+		Carrier: c.Carrier, Metadata: r.Metadata,
+	}
+}
+
+// conclude prints the table, writes the results and decides how the program ends.
+func (c *runCmd) conclude(ctx context.Context, a *app, s *session, b store.Batch, started time.Time) error {
+	r, err := s.report(ctx, b.ID, c.Out != "")
+	if err != nil {
+		return err
+	}
+	if c.Out != "" {
+		err = a.writeResults(c.Out, r.results, style(c.Plain))
+	}
+	if err != nil && a.cli.JSON {
+		return err // it is the one document
+	}
+	if a.cli.JSON {
+		a.printJSON(document{Batch: batchOf(r.batch), Outcomes: &r.outcomes})
+	} else {
+		a.tellOutcome(r, a.now().Sub(started), c.Out)
+	}
+	return first(err, verdict(r.batch))
+}
+
+func (a *app) tellOutcome(r report, took time.Duration, out string) {
+	w := a.stdout
+	if out == standardStream {
+		w = a.stderr // the results have the standard output
+	}
+	b := r.batch
+	fmt.Fprintf(w, "\nBatch %s %q: %s, %s.\n\n",
+		b.ID, b.Name, plural(b.Counts.Scheduled(), "recipient"), standingOf(b))
+	printOutcomes(w, r.outcomes)
+	fmt.Fprintln(w)
+	if took > time.Second {
+		a.say("It took %v.", roughly(took))
+	}
+	if n := b.Counts.Queued; n > 0 {
+		a.say("%s left. The same command goes on with them.", plural(n, "recipient"))
+	}
+}
+
+// standingOf is the status of a batch in words.
+func standingOf(b store.Batch) string {
+	switch {
+	case !b.CancelledAt.IsZero() && b.Counts.Cancelled > 0:
+		return "cancelled"
+	case !b.Counts.Over() && !b.PausedAt.IsZero():
+		return "paused"
+	case b.Status() == fsm.BatchFailed:
+		return "not one call could be placed"
+	case b.Counts.Over():
+		return "all done"
+	case b.Status() == fsm.BatchPending:
+		return "not begun"
+	}
+	return fmt.Sprintf("%d done so far", done(b))
+}
+
+func verdict(b store.Batch) error {
+	switch {
+	case b.Counts.Cancelled > 0:
+		return &exitError{code: exitCancelled}
+	case !b.Counts.Over():
+		return &exitError{code: exitInterrupted}
+	case b.Status() == fsm.BatchFailed:
+		return &exitError{code: exitFailed}
+	}
+	return nil
+}
+
+func style(plain bool) csvfile.Style {
+	if plain {
+		return csvfile.ForPrograms
+	}
+	return csvfile.ForSpreadsheets
+}
+
+// checkOut finds out before anybody is called that the results could not be written.
+func checkOut(path string) error {
+	if path == "" || path == standardStream {
+		return nil
+	}
+	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
+		return usagef("--out %s: there is no directory %s", path, filepath.Dir(path))
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return usagef("--out %s: this is a directory", path)
+	}
+	return nil
+}
+
+// writeResults replaces the file at path as a whole, so that a reader never sees half of it.
+func (a *app) writeResults(path string, results []csvfile.Result, style csvfile.Style) (err error) {
+	if path == standardStream {
+		return csvfile.WriteResults(a.stdout, results, style)
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".outdial-*.csv")
+	if err != nil {
+		return fmt.Errorf("writing the results: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	if err := errors.Join(csvfile.WriteResults(io.Writer(f), results, style), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return fmt.Errorf("writing the results: %w", err)
+	}
+	a.say("What became of each recipient is in %s.", path)
+	return nil
+}

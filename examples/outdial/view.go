@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/outdial/outdial/batch"
+	"github.com/outdial/outdial/fsm"
+	"github.com/outdial/outdial/store"
+)
+
+// view follows one batch and shows how it goes. It is safe for concurrent use.
+type view struct {
+	session *session
+	id      string
+	screen  screen
+	refresh time.Duration
+	now     func() time.Time
+	asked   time.Time // when it was asked why nothing is being dialled; by show only
+
+	mu      sync.Mutex
+	tally   *tally
+	waiting string // why nothing is being dialled, if nothing is
+	stopped bool   // no new calls are placed, so how long the rest takes cannot be said
+}
+
+// screen is where progress is shown: a bar for people, lines for files.
+type screen interface {
+	draw(p progress)
+	say(line string) // beside the progress
+	close()
+}
+
+func (a *app) newView(s *session, b store.Batch) *view {
+	v := &view{session: s, id: b.ID, now: a.now, tally: newTally(b, a.now()), refresh: a.pace}
+	if a.tty && !a.cli.Verbose {
+		v.screen, v.refresh = newBar(a.stderr, b.Counts.Scheduled()), barRefresh
+	} else {
+		v.screen = &lines{out: a.stderr}
+	}
+	return v
+}
+
+func (v *view) say(format string, args ...any) { v.screen.say(fmt.Sprintf(format, args...)) }
+
+// watch feeds the tally and stops the dialling when the batch is over.
+func (v *view) watch(ctx context.Context, stop context.CancelCauseFunc) error {
+	var cursor int64
+	for tries := 1; ; tries++ {
+		before := cursor
+		over, err := v.follow(ctx, &cursor)
+		switch {
+		case over:
+			stop(errOver)
+			return nil
+		case ctx.Err() != nil:
+			return nil //nolint:nilerr // it was told to end, which is no failure
+		case cursor > before:
+			tries = 1
+		}
+		if tries == watchTries {
+			stop(err)
+			return fmt.Errorf("reading how batch %s goes: %w", v.id, err)
+		}
+		wait(ctx, watchAgain)
+	}
+}
+
+// follow returns when the batch is over, or when it can read no further.
+func (v *view) follow(ctx context.Context, cursor *int64) (over bool, err error) {
+	for change, err := range v.session.engine.Watch(ctx, v.session.org, v.id, *cursor) {
+		if err != nil {
+			return false, err
+		}
+		*cursor = max(*cursor, change.Cursor)
+		if v.apply(change) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func (v *view) apply(c batch.Change) (over bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if c.Recipient != nil {
+		v.tally.apply(*c.Recipient)
+	}
+	return c.Batch != nil && c.Batch.Counts.Over()
+}
+
+// show draws until ctx ends, and once more then.
+func (v *view) show(ctx context.Context) {
+	defer v.screen.close()
+	for wait(ctx, v.refresh) {
+		v.findOutWhy(ctx)
+		v.screen.draw(v.progress())
+	}
+	v.screen.draw(v.progress())
+}
+
+func (v *view) progress() progress {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	p := v.tally.progress(v.now())
+	p.waiting = v.waiting
+	if v.stopped {
+		p.left = 0
+	}
+	return p
+}
+
+// stop notes that no new calls are placed and returns how many have not ended.
+func (v *view) stop() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.stopped = true
+	return v.tally.of(fsm.Dispatched) + v.tally.of(fsm.Started)
+}
+
+// settle reads where everybody stands once dialling has ended, so that the last picture is
+// complete. The watcher may be a moment behind.
+func (v *view) settle(ctx context.Context) {
+	list, err := v.session.engine.Recipients(ctx, store.RecipientQuery{
+		Org: v.session.org, BatchID: v.id, NoMetadata: true,
+	})
+	if err != nil {
+		return // the report will say so
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, r := range list {
+		v.tally.apply(r)
+	}
+}
+
+// findOutWhy asks why nothing is in progress though recipients are queued.
+func (v *view) findOutWhy(ctx context.Context) {
+	const seldom = time.Second // it is a question to the database
+	if v.now().Sub(v.asked) < seldom {
+		return
+	}
+	v.asked = v.now()
+	why := ""
+	if v.idle() {
+		w, err := v.session.waiting(ctx, v.id)
+		if err == nil && w != nil {
+			why = w.text()
+		}
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.waiting = why
+}
+
+// idle says that recipients are queued and nothing has been in progress for a while.
+func (v *view) idle() bool {
+	const while = 2 * time.Second
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	busy := v.tally.of(fsm.Dispatched)+v.tally.of(fsm.Started) > 0
+	return v.tally.of(fsm.Queued) > 0 && !busy && !v.stopped && v.now().Sub(v.tally.changed) > while
+}
