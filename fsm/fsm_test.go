@@ -1,7 +1,6 @@
 package fsm
 
 import (
-	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -237,6 +236,6 @@ func TestTableMakesNoGarbage(t *testing.T) {
 func TestErrorsAreNotConfusedAcrossMachines(t *testing.T) {
 	_, err := Queued.Next(Connect)
 	var te *TransitionError
-	require.True(t, errors.As(err, &te))
+	require.ErrorAs(t, err, &te)
 	require.Equal(t, "recipient", te.Machine)
 }
