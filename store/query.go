@@ -16,6 +16,9 @@ type BatchQuery struct {
 	AgentID  string
 	Statuses []fsm.BatchStatus // any of these
 
+	// Key asks for the batch that was created last under this idempotency key.
+	Key string
+
 	CreatedFrom time.Time // at or after
 	CreatedTo   time.Time // before
 

@@ -66,6 +66,9 @@ type Step struct {
 	Replay bool
 }
 
+// CancelledBefore is the Error of a recipient whose call was cancelled before it was placed.
+const CancelledBefore = "cancelled before a call was placed"
+
 // Event is something that happened to a call in flight. It is applied if the call is
 // owned by Step.Owner and in flight, and the lifecycle has a transition from the call's
 // status to Status, or it is the same status; else the call's id is in Advanced.Lost
@@ -78,7 +81,9 @@ type Event struct {
 	// Status is what the recipient and the call become. Dispatched or Started where
 	// that is what they are: only the fields below are written. Queued: the carrier could not
 	// take the call and nobody's phone rang; the call becomes Failed and Unplaced, and the
-	// recipient is queued again, or cancelled if the batch has CancelledAt set.
+	// recipient is queued again, or cancelled if the batch has CancelledAt set. Where
+	// somebody has asked for the call's end, HangUpAt, it is taken for Failed and Unplaced with
+	// CancelledBefore as its Error: who cancels a call does not want another one.
 	Status fsm.RecipientStatus
 
 	// These are written to the call where they are not zero.

@@ -56,6 +56,12 @@ func legal(from, to fsm.RecipientStatus) bool {
 // move takes a call and its recipient to another status.
 func (t *turn) move(b *batch, c *store.Call, e *store.Event) {
 	r := b.recipients[c.Index]
+	if e.Status == fsm.Queued && !c.HangUpAt.IsZero() { // somebody asked for its end
+		failed := *e
+		failed.Status, failed.Unplaced, failed.Error = fsm.Failed, true, store.CancelledBefore
+		c.Error = store.CancelledBefore
+		e = &failed
+	}
 	from := r.Status
 	r.Status, c.Status = e.Status, e.Status
 	switch {

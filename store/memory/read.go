@@ -46,8 +46,14 @@ func (s *Store) Batches(ctx context.Context, q store.BatchQuery) ([]store.Batch,
 	if q.Open { // asked for all the time, so it must not cost what is over
 		rows = sorted(maps.Keys(o.open), id)
 	}
+	if q.Key != "" {
+		rows = nil
+		if b := o.byKey[q.Key]; b != nil {
+			rows = []*batch{b}
+		}
+	}
 	match := func(b *batch) bool {
-		return in(q.Statuses, b.Status()) && (q.AgentID == "" || q.AgentID == b.AgentID) &&
+		return in(q.Statuses, b.Status()) && (!q.Open || o.open[b]) && (q.AgentID == "" || q.AgentID == b.AgentID) &&
 			!b.CreatedAt.Before(q.CreatedFrom) && (q.CreatedTo.IsZero() || b.CreatedAt.Before(q.CreatedTo))
 	}
 	p := within(rows, id, q.After, q.Before, q.Limit)

@@ -51,6 +51,11 @@ func batchesText(q store.BatchQuery) (text string, args []any, turned bool) {
 		index = "batches_agent"
 		w.and("b.agent = ?", q.AgentID)
 	}
+	if q.Key != "" {
+		index = "batches_key"
+		w.and("b.idem_key <> '' AND b.idem_key = ?", q.Key)
+		w.and("b.id = (SELECT max(id) FROM batches WHERE org = b.org AND idem_key <> '' AND idem_key = ?)", q.Key)
+	}
 	if q.Open {
 		index = "batches_open"
 		w.and("b.queued + b.dispatched + b.started > 0")

@@ -12,10 +12,11 @@ import (
 
 // call is a call inside a write: what its row says, and what events add to it.
 type call struct {
-	batch  int64
-	index  int
-	owner  int64
-	status fsm.RecipientStatus
+	batch    int64
+	index    int
+	owner    int64
+	status   fsm.RecipientStatus
+	unwanted bool // somebody asked for its end
 
 	id      string
 	b       *batch
@@ -60,7 +61,7 @@ func (t *turn) applyEvents(ctx context.Context) error {
 // callChunk is how many calls are looked up by one statement.
 const callChunk = 50
 
-const selectCalls = "SELECT id, batch, idx, owner, status FROM calls WHERE org = ? AND id IN "
+const selectCalls = "SELECT id, batch, idx, owner, status, hang_up_at IS NOT NULL FROM calls WHERE org = ? AND id IN "
 
 func (t *turn) loadCalls(ctx context.Context) error {
 	ids := make([]string, len(t.step.Events))
@@ -100,7 +101,7 @@ func idList(org int64, ids []string) (text string, args []any) {
 func scanCall(scan func(...any) error) (*call, error) {
 	c := &call{}
 	var status int64
-	err := scan(&c.id, &c.batch, &c.index, &c.owner, &status)
+	err := scan(&c.id, &c.batch, &c.index, &c.owner, &status, &c.unwanted)
 	c.status = fsm.RecipientStatus(status) //nolint:gosec // a status, below 6
 	return c, err
 }
@@ -179,6 +180,12 @@ func set[T comparable](field *T, value T) {
 
 // move takes a call and its recipient to another status.
 func (t *turn) move(c *call, e *store.Event) error {
+	if e.Status == fsm.Queued && c.unwanted {
+		failed := *e
+		failed.Status, failed.Unplaced, failed.Error = fsm.Failed, true, store.CancelledBefore
+		c.fields.Error = store.CancelledBefore
+		e = &failed
+	}
 	from := c.status
 	c.changed, c.status, c.recipient.status = true, e.Status, e.Status
 	switch {

@@ -20,6 +20,7 @@ func eventRules() []rule {
 		{"UnplacedCallGivesItsErrorToTheRecipient", unplacedCallGivesItsErrorToTheRecipient},
 		{"RequeuedCallIsUnplacedAndItsRecipientQueued", requeuedCallIsUnplacedAndItsRecipientQueued},
 		{"RequeueInACancelledBatchCancels", requeueInACancelledBatchCancels},
+		{"RequeueOfACancelledCallFails", requeueOfACancelledCallFails},
 		{"EventsApplyInTheirOrder", eventsApplyInTheirOrder},
 		{"EventsComeBeforeClaims", eventsComeBeforeClaims},
 		{"EventOfEndedCallIsLost", eventOfEndedCallIsLost},
@@ -178,6 +179,17 @@ func requeueInACancelledBatchCancels(f *fixture) {
 	f.equal("counts", f.again(b).Counts, fsm.Counts{Dispatched: 1, Cancelled: 1})
 	f.equal("call", f.call(calls[1]).Status, fsm.Failed)
 	f.equal("claimed", len(f.claim(node, b, 1)), 0)
+}
+
+func requeueOfACancelledCallFails(f *fixture) {
+	node, b := f.node(), f.batch(2)
+	call := f.claim(node, b, 1)[0]
+	f.change(b, store.Change{Action: store.ActionHangUp, CallID: call.ID, At: f.tick()})
+	f.happen(node, f.requeued(call))
+	f.stands(f.recipient(b, 0), "failed", "", "", store.CancelledBefore)
+	f.equal("unplaced", f.call(call).Unplaced, true)
+	f.equal("counts", f.again(b).Counts, fsm.Counts{Queued: 1, Failed: 1, Unplaced: 1})
+	f.equal("next", f.claim(node, b, 1)[0].Index, 1)
 }
 
 func eventsApplyInTheirOrder(f *fixture) {

@@ -14,6 +14,7 @@ func idempotencyRules() []rule {
 		{"KeyHoldsUntilKeyUntil", keyHoldsUntilKeyUntil},
 		{"ReusedKeyIsTheLatestBatchs", reusedKeyIsTheLatestBatchs},
 		{"AnotherKeyIsAnotherBatch", anotherKeyIsAnotherBatch},
+		{"KeyFindsItsLatestBatch", keyFindsItsLatestBatch},
 	}
 }
 
@@ -64,4 +65,15 @@ func anotherKeyIsAnotherBatch(f *fixture) {
 			f.Fatalf("the key %q returned the batch of the key %q", name, "k")
 		}
 	}
+}
+
+func keyFindsItsLatestBatch(f *fixture) {
+	until := f.tick().Add(time.Hour)
+	f.batch(1, key("k", until))
+	f.batch(1)
+	second := f.batch(1, key("k", time.Time{}), func(b *store.Batch) { b.CreatedAt = until })
+	f.batch(1, key("K", time.Time{}))
+	f.equal("batches under the key", batchIDs(f.batches(store.BatchQuery{Key: "k"})), []string{second.ID})
+	f.equal("batches under an unknown key", batchIDs(f.batches(store.BatchQuery{Key: "x"})), batchIDs(nil))
+	f.equal("and of an agent", batchIDs(f.batches(store.BatchQuery{Key: "k", AgentID: "nobody"})), batchIDs(nil))
 }

@@ -229,6 +229,9 @@ func writeFields(c *store.Call, e store.Event) {
 
 func (m *model) end(s store.Step, e store.Event, b *modelBatch, c *store.Call) {
 	r := b.recipients[c.Index]
+	if e.Status == fsm.Queued && !c.HangUpAt.IsZero() {
+		e.Status, e.Unplaced, e.Error, c.Error = fsm.Failed, true, store.CancelledBefore, store.CancelledBefore
+	}
 	c.Status, r.Status = e.Status, e.Status
 	switch {
 	case e.Status == fsm.Queued:
