@@ -14,6 +14,7 @@ import (
 type attempt struct {
 	id      string
 	index   int // of the recipient in its batch
+	number  int // 1 for the recipient's first attempt
 	job     *job
 	carrier *carrier // nil: this engine does not have it
 	units   int
@@ -29,6 +30,7 @@ type attempt struct {
 	hungUp    bool // it was told to end; at the next deadline it is over without its consent
 	cancelled bool // somebody asked for its end, so it is never queued again
 	detached  bool // this process lets go of it
+	resumed   bool // it was placed by another process
 	pending   int  // its event in scheduler.events, plus 1; 0: none
 }
 
@@ -59,7 +61,7 @@ func (s *scheduler) progress(id string, p dialer.Progress, now time.Time) {
 	}
 	if p.Ref != "" && p.Ref != a.ref {
 		a.ref = p.Ref // written at once: it is what the call is found by after a crash
-		s.event(a).Ref = p.Ref
+		s.event(a).Ref = clean(p.Ref)
 	}
 	at := moment(p.At, now)
 	switch {
@@ -81,7 +83,7 @@ func moment(at, now time.Time) time.Time {
 	if at.IsZero() || at.After(now) {
 		at = now
 	}
-	return at.UTC().Truncate(time.Microsecond)
+	return stored(at)
 }
 
 // ended tells that a call is over: with an outcome, or with an error of its dialer.
@@ -90,7 +92,7 @@ func (s *scheduler) ended(id string, o dialer.Outcome, err error, now time.Time)
 	if a == nil {
 		return // given up on before
 	}
-	if dialerDetached(err) && !errors.Is(err, dialer.ErrNotPlaced) {
+	if a.detached && dialerDetached(err) && !errors.Is(err, dialer.ErrNotPlaced) {
 		s.remove(a, now) // still in flight: the row stays as it is for whoever takes over
 		return
 	}
@@ -197,8 +199,8 @@ func (s *scheduler) adopt(o orphan, now time.Time) (placement, bool) {
 		s.jobs[b.ID] = j
 	}
 	a := &attempt{
-		id: c.Call.ID, index: c.Call.Index, job: j, carrier: s.carriers[c.Call.Carrier], units: o.number.channels(),
-		status: c.Call.Status, ref: c.Call.Ref, rangAt: c.Call.RangAt, startedAt: c.Call.StartedAt,
+		id: c.Call.ID, index: c.Call.Index, number: c.Call.Attempt, job: j, carrier: s.carriers[c.Call.Carrier], units: o.number.channels(),
+		resumed: true, status: c.Call.Status, ref: c.Call.Ref, rangAt: c.Call.RangAt, startedAt: c.Call.StartedAt,
 	}
 	j.own++
 	s.calls[a.id] = a

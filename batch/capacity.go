@@ -62,9 +62,11 @@ func (c *capacity) settle() {
 		c.held = c.want
 	}
 	// As much as is free now, by halving: the semaphore does not say how much that is.
-	for n := c.want - c.held; n > 0; n /= 2 {
-		if n <= c.want-c.held && c.sem.TryAcquire(n) {
+	for n := c.want - c.held; n > 0; n = min(n, c.want-c.held) {
+		if c.sem.TryAcquire(n) {
 			c.held += n
+		} else {
+			n /= 2
 		}
 	}
 }
@@ -74,7 +76,13 @@ func (c *capacity) try(n int) bool { return c.sem.TryAcquire(int64(n)) }
 
 // acquire waits for n units, before everybody who comes later and before try.
 func (c *capacity) acquire(ctx context.Context, n int) error {
-	return c.sem.Acquire(ctx, int64(n))
+	err := c.sem.Acquire(ctx, int64(n))
+	if err != nil { // what was free beside the waiting may be owed to the ballast
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.settle()
+	}
+	return err
 }
 
 // force takes n units for a call that is in flight already, whatever the limit says.
@@ -82,6 +90,7 @@ func (c *capacity) force(n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.held -= int64(n) // a unit of ballast becomes one in use; the debt grows by it
+	c.settle()         // and what is free pays it
 }
 
 // release gives n units back: first to the debt, the rest to whoever waits.

@@ -19,6 +19,10 @@ const (
 	probeTime = 5 * time.Second
 )
 
+// maxProbes is how many calls try out a carrier after a rest. With one, a recipient that the
+// carrier always refuses, being the first in its batch each time, would keep it closed to all.
+const maxProbes = 2
+
 // carrier is one dialer and what it admits: so many calls at once, so many starts a
 // second, and none while it rests. All organisations share it, each through a seat.
 //
@@ -33,11 +37,15 @@ type carrier struct {
 
 	mu       sync.Mutex
 	channels *capacity // nil: no limit
+	most     int       // channels that there are
 	queue    []*seat
 
 	restUntil time.Time
+	rests     int       // that there were, ever
 	refusals  int       // rests in a row; above 0, calls are let through one by one, as probes
-	probe     time.Time // no further probe before this
+	probe     time.Time // no further probes before this
+	probes    int       // of those that may be under way together
+	taken     bool      // it has taken a call since the last refusal
 }
 
 // seat is an organisation's place at a carrier. Only the organisation's loop uses it,
@@ -48,6 +56,7 @@ type seat struct {
 	units   int               // guarded by carrier.mu: what it waits for; 0: it does not wait
 	granted bool              // guarded by carrier.mu: the units are held for it
 	start   *rate.Reservation // the next start that is set aside for it
+	rests   int               // carrier.rests when it was
 }
 
 func newCarrier(name string, d dialer.Dialer) *carrier {
@@ -59,7 +68,7 @@ func newCarrier(name string, d dialer.Dialer) *carrier {
 	}
 	limits := l.Limits()
 	if limits.Channels > 0 {
-		c.channels = newCapacity(limits.Channels)
+		c.channels, c.most = newCapacity(limits.Channels), limits.Channels
 	}
 	if limits.CPS > 0 {
 		burst := limits.Burst
@@ -79,21 +88,31 @@ type refusal struct {
 	until  time.Time
 }
 
-// try takes what one call needs: one start and units channels.
+// try takes what one call needs: units channels, then one start. The channels are kept while it
+// waits for the start, and not the other way round: starts kept for many organisations would
+// begin in one instant when channels become free.
 func (c *carrier) try(s *seat, now time.Time, units int) (refusal, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if r, ok := c.rested(s, now); !ok {
 		return r, false
 	}
-	if at, ok := c.setStartAside(s, now); !ok {
-		return refusal{reason: WaitPacing, until: at}, false
+	if c.channels != nil && units > c.most { // it would wait for ever, and all others behind it
+		return refusal{reason: WaitNoCarrier}, false
 	}
 	if !c.takeChannels(s, units) {
-		return refusal{reason: WaitChannels}, false // the start stays set aside
+		return refusal{reason: WaitChannels}, false
+	}
+	if at, ok := c.setStartAside(s, now); !ok {
+		s.granted, s.units = c.channels != nil, units
+		return refusal{reason: WaitPacing, until: at}, false
 	}
 	s.start = nil
 	if c.refusals > 0 {
+		if !now.Before(c.probe) {
+			c.probes = 0
+		}
+		c.probes++
 		c.probe = now.Add(probeTime)
 	}
 	return refusal{}, true
@@ -103,7 +122,10 @@ func (c *carrier) rested(s *seat, now time.Time) (refusal, bool) {
 	switch {
 	case now.Before(c.restUntil):
 		return refusal{reason: WaitNoCarrier, until: c.restUntil}, false
-	case now.Before(c.probe):
+	case now.Before(c.probe) && c.probes >= maxProbes:
+		if s.granted {
+			c.leave(s)
+		}
 		c.enqueue(s, 0)
 		return refusal{reason: WaitNoCarrier, until: c.probe}, false
 	}
@@ -116,8 +138,12 @@ func (c *carrier) setStartAside(s *seat, now time.Time) (time.Time, bool) {
 	if c.pace == nil {
 		return time.Time{}, true
 	}
+	if s.start != nil && s.rests != c.rests { // those from before a rest would begin all at once
+		s.start.CancelAt(now)
+		s.start = nil
+	}
 	if s.start == nil {
-		s.start = c.pace.ReserveN(now, 1)
+		s.start, s.rests = c.pace.ReserveN(now, 1), c.rests
 	}
 	wait := s.start.DelayFrom(now)
 	return now.Add(wait), wait == 0
@@ -130,14 +156,19 @@ func (c *carrier) takeChannels(s *seat, units int) bool {
 	case s.granted && s.units == units:
 		s.granted, s.units = false, 0
 		return true
-	case s.granted: // for a call of another weight
+	case s.granted, s.units == 0: // for a call of another weight; or it waited for a probe
 		c.leave(s)
 	}
-	if len(c.queue) == 0 && c.channels.try(units) {
+	if !c.contended() && c.channels.try(units) {
 		return true
 	}
 	c.enqueue(s, units)
 	return false
+}
+
+// contended says that somebody waits for channels. Who waits for a probe stands in nobody's way.
+func (c *carrier) contended() bool {
+	return slices.ContainsFunc(c.queue, func(s *seat) bool { return s.units > 0 })
 }
 
 func (c *carrier) enqueue(s *seat, units int) {
@@ -159,7 +190,7 @@ func (c *carrier) unused(units int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.giveBack(units)
-	c.probe = time.Time{}
+	c.probe, c.probes = time.Time{}, 0
 	c.wakeAll()
 }
 
@@ -175,7 +206,12 @@ func (c *carrier) giveBack(units int) {
 		return
 	}
 	c.channels.release(units)
-	for len(c.queue) > 0 {
+	c.handOver()
+}
+
+// handOver gives the channels that are free to those who wait for them, in their turn.
+func (c *carrier) handOver() {
+	for c.channels != nil && len(c.queue) > 0 {
 		s := c.queue[0]
 		if s.units > 0 && !c.channels.try(s.units) {
 			return
@@ -204,7 +240,10 @@ func (c *carrier) leave(s *seat) {
 	units, granted := s.units, s.granted
 	s.units, s.granted = 0, false
 	if granted {
-		c.giveBack(units)
+		c.channels.release(units)
+	}
+	if c.contended() {
+		c.handOver() // it may have stood before one who needs less
 	}
 }
 
@@ -212,7 +251,7 @@ func (c *carrier) leave(s *seat) {
 func (c *carrier) refused(now time.Time, after time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.probe = time.Time{}
+	c.probe, c.probes, c.taken = time.Time{}, 0, false
 	if now.Before(c.restUntil) {
 		return // one of several calls that were under way together
 	}
@@ -221,18 +260,27 @@ func (c *carrier) refused(now time.Time, after time.Duration) {
 		rest = min(minRest<<min(c.refusals, 6), maxRest)
 	}
 	c.refusals++
+	c.rests++
 	c.restUntil = now.Add(rest)
 	c.wakeAll() // they wait for the probe, and now for the time
+}
+
+// works says whether the carrier has taken a call since it last refused one.
+func (c *carrier) works() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.taken
 }
 
 // took ends the probing: the carrier has taken a call.
 func (c *carrier) took() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.taken = true
 	if c.refusals == 0 {
 		return
 	}
-	c.refusals, c.probe = 0, time.Time{}
+	c.refusals, c.probe, c.probes = 0, time.Time{}, 0
 	c.wakeAll()
 }
 

@@ -25,6 +25,9 @@ const (
 	DefaultMaxStep      = 500
 )
 
+// minLease leaves a node time to renew it.
+const minLease = 100 * time.Millisecond
+
 // NoDrain is the DrainTimeout with which Run waits for no call.
 const NoDrain time.Duration = -1
 
@@ -134,6 +137,9 @@ func (c Config) validate() error {
 		if d < 0 {
 			bad(field, "%v: expected a time of at least 0", d)
 		}
+	}
+	if c.Lease > 0 && c.Lease < minLease {
+		bad("Lease", "%v: expected at least %v", c.Lease, minLease)
 	}
 	if c.DrainTimeout < 0 && c.DrainTimeout != NoDrain {
 		bad("DrainTimeout", "%v: expected a time of at least 0, or NoDrain", c.DrainTimeout)

@@ -23,6 +23,9 @@ import (
 // be repeated.
 func (e *Engine) Create(ctx context.Context, org string, r Request) (store.Batch, error) {
 	now := e.now()
+	if b, err := e.replayed(ctx, org, r, now); err != nil || b.ID != "" {
+		return b, err
+	}
 	p := places{}
 	p.check(r, now, e.cfg.MaxMetadata)
 	o, n, err := e.lookUp(ctx, org, r, &p)
@@ -42,6 +45,25 @@ func (e *Engine) Create(ctx context.Context, org string, r Request) (store.Batch
 	}
 	e.changed(org)
 	return found, nil
+}
+
+// replayed finds the batch that a request with the same key made before. It comes before the
+// checks: what was in order then need not be so any more, such as a time to begin.
+func (e *Engine) replayed(ctx context.Context, org string, r Request, now time.Time) (store.Batch, error) {
+	if r.Key == "" || len(r.Key) > store.MaxKey {
+		return store.Batch{}, nil
+	}
+	found, err := e.Batches(ctx, store.BatchQuery{Org: org, Key: r.Key, Limit: 1})
+	if err != nil {
+		return store.Batch{}, err
+	}
+	if len(found) == 0 || (!found[0].KeyUntil.IsZero() && !found[0].KeyUntil.After(now)) {
+		return store.Batch{}, nil
+	}
+	if print, err := fingerprint(r); err != nil || print != found[0].Fingerprint {
+		return store.Batch{}, fmt.Errorf("batch: key %.40q: %w", r.Key, ErrKeyReused)
+	}
+	return found[0], nil
 }
 
 // lookUp asks the directory and checks the request against its answers. Mistakes of the
@@ -107,6 +129,7 @@ func (e *Engine) newBatch(org string, r Request, o Organisation, n Number, now t
 // lifetime are not part of it.
 func fingerprint(r Request) (string, error) {
 	r.Key, r.KeyUntil = "", time.Time{}
+	r.ScheduledAt = stored(r.ScheduledAt) // a moment is the same however its zone is spelt
 	h := sha256.New()
 	if err := json.NewEncoder(h).Encode(r); err != nil {
 		return "", fmt.Errorf("batch: fingerprint of the request: %w", err)

@@ -83,8 +83,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	return nil
 }
 
-// now is the time in the precision that is stored.
-func (e *Engine) now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+// now is the time to be stored. What is measured by the scheduler is measured with
+// time.Now, whose differences a step of the machine's clock does not change.
+func (e *Engine) now() time.Time { return stored(time.Now()) }
 
 // useOrg returns the organisation's state and keeps it until dropOrg.
 func (e *Engine) useOrg(id string) *orgState {
@@ -142,7 +143,7 @@ func (e *Engine) Reserve(ctx context.Context, org string, n int) (release func()
 	o := e.useOrg(org)
 	o.capacity.setLimit(found.ConcurrencyLimit)
 	o.reserved.Add(int64(n)) // before it is acquired, so that no node claims what is waited for
-	if err := o.capacity.acquire(ctx, n); err != nil {
+	if err := e.acquire(ctx, o, n); err != nil {
 		o.reserved.Add(-int64(n))
 		e.unreserved(o)
 		return nil, fmt.Errorf("batch: reserving %d of organisation %q: %w", n, org, err)
@@ -152,6 +153,42 @@ func (e *Engine) Reserve(ctx context.Context, org string, n int) (release func()
 		o.capacity.release(n)
 		e.unreserved(o)
 	}), nil
+}
+
+// acquire waits for n units, as long as the organisation's limit is not below n: a waiter
+// that cannot be served would keep every batch waiting behind it.
+func (e *Engine) acquire(ctx context.Context, o *orgState, n int) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	done := make(chan struct{})
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		ticker := time.NewTicker(e.cfg.DirectoryTTL)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-ticker.C:
+			}
+			found, err := e.cfg.Directory.Organisation(ctx, o.id)
+			switch {
+			case err == nil && found.ConcurrencyLimit < n:
+				cancel(fmt.Errorf("the limit is %d by now", found.ConcurrencyLimit))
+				return
+			case err == nil:
+				o.capacity.setLimit(found.ConcurrencyLimit)
+			}
+		}
+	})
+	err := o.capacity.acquire(ctx, n)
+	close(done)
+	if err != nil {
+		err = context.Cause(ctx)
+	}
+	cancel(nil)
+	watch.Wait()
+	return err
 }
 
 func (e *Engine) unreserved(o *orgState) {

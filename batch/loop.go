@@ -110,9 +110,10 @@ func (l *loop) drop() {
 // release frees what the calls of a loop that has ended still hold. Calls that go on
 // without this process are counted again by whoever takes them over.
 func (l *loop) release() {
-	now := l.s.e.now()
+	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.lost = true // what was taken over and not begun yet is the next owner's
 	l.deliver(now)
 	l.sched.undo(now)
 	for _, a := range l.sched.calls {
@@ -151,11 +152,13 @@ func (l *loop) turn(ctx context.Context) time.Time {
 
 // next brings the scheduler up to date and has it plan.
 func (l *loop) next() (store.Step, error) {
-	now := l.s.e.now()
+	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.sched.held = !l.s.ready.Load()
+	ready := l.s.ready.Load() // first: what was taken over before it is in the inbox by then
 	l.deliver(now)
+	old := l.book.asking && !l.book.unsure && now.Sub(l.book.heard) > 2*l.s.e.cfg.DirectoryTTL
+	l.sched.held = !ready || old
 	step, err := l.sched.plan(now, int(l.org.reserved.Load()))
 	l.endCalls()
 	return step, err
@@ -201,6 +204,7 @@ func (l *loop) advance(ctx context.Context, step store.Step) (store.Advanced, bo
 		l.setStoreError(err)
 		l.logger().WarnContext(ctx, "writing to the store failed, trying again", "error", err, "wait", wait)
 		step.Replay = true
+		l.s.unsure.Store(true) // a try that was given up may be written yet, after the others
 		select {
 		case <-ctx.Done():
 			return store.Advanced{}, false
@@ -224,7 +228,7 @@ func (l *loop) setStoreError(err error) {
 // apply tells the scheduler what came of a step and places the calls.
 func (l *loop) apply(ctx context.Context, step store.Step, res store.Advanced) {
 	l.mu.Lock()
-	starts := l.sched.advanced(step, res, l.s.e.now())
+	starts := l.sched.advanced(step, res, time.Now())
 	l.endCalls()
 	if res.PrevRev == l.rev {
 		l.rev = res.Rev
@@ -235,6 +239,14 @@ func (l *loop) apply(ctx context.Context, step store.Step, res store.Advanced) {
 	l.mu.Unlock()
 	for _, id := range res.Lost {
 		l.logger().WarnContext(ctx, "a call was taken over by another node, or its end was written before", "call", id)
+	}
+	if time.Now().After(*l.s.until.Load()) { // others may have taken them over
+		l.mu.Lock()
+		for _, p := range starts {
+			l.sched.ended(p.call.ID, dialer.Outcome{}, errLeaseOver, time.Now())
+		}
+		l.mu.Unlock()
+		starts = nil
 	}
 	for _, p := range starts {
 		l.place(p, false) //nolint:contextcheck // a call outlives the loop that began it: see place
@@ -261,7 +273,7 @@ func (l *loop) wakeAt() time.Time {
 	if l.dirty || l.sched.more || len(l.inbox) > 0 || len(l.sched.events) > 0 {
 		l.ring()
 	}
-	if asks := len(l.sched.jobs) > 0 && !l.book.asking; asks && (l.sched.full || l.book.unsure) {
+	if asks := len(l.sched.jobs) > 0 && !l.book.asking; asks && (l.sched.stuck() || l.book.unsure) {
 		at = earliest(at, l.book.at.Add(l.s.e.cfg.DirectoryTTL))
 	}
 	switch {

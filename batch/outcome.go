@@ -2,6 +2,8 @@ package batch
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/outdial/outdial/dialer"
@@ -13,9 +15,16 @@ var (
 	// errOrphan is how a call ends whose node died and whose carrier cannot tell.
 	errOrphan = errors.New("the engine stopped while the call was under way")
 
+	// errLeaseOver has a call queued again that was claimed under a lease that ran out meanwhile.
+	errLeaseOver = fmt.Errorf("%w: the lease ran out first: %w", dialer.ErrNotPlaced, dialer.ErrDetached)
+
 	// errPanic is how a call ends whose dialer panicked.
 	errPanic = errors.New("the dialer panicked")
 )
+
+// maxRefusals is how often a recipient is queued again because its carrier is unavailable, if the
+// carrier takes other calls all the while.
+const maxRefusals = 10
 
 func dialerDetached(err error) bool { return errors.Is(err, dialer.ErrDetached) }
 
@@ -25,7 +34,12 @@ func (s *scheduler) judge(a *attempt, o dialer.Outcome, err error, now time.Time
 	var busy *dialer.UnavailableError
 	certain := errors.Is(err, dialer.ErrNotPlaced) && a.rangAt.IsZero() && a.status == fsm.Dispatched
 	unavailable := certain && errors.As(err, &busy)
-	again := unavailable || (certain && dialerDetached(err)) // let go of before it was placed
+	if unavailable && a.resumed {
+		certain, unavailable = false, false // nobody could be asked: that says nothing of the call
+	}
+	// A carrier that takes others is not down: it means this recipient.
+	hopeless := unavailable && a.number >= maxRefusals && a.carrier.works()
+	again := (unavailable && !hopeless) || (certain && dialerDetached(err)) // let go of before it was placed
 	if a.carrier != nil && unavailable {
 		a.carrier.refused(now, busy.After)
 	} else if a.carrier != nil && !errors.Is(err, errOrphan) {
@@ -35,34 +49,34 @@ func (s *scheduler) judge(a *attempt, o dialer.Outcome, err error, now time.Time
 	ev.EndedAt = moment(o.EndedAt, now)
 	switch {
 	case again && !a.cancelled:
-		ev.Status, ev.Error = fsm.Queued, err.Error()
+		ev.Status, ev.Error = fsm.Queued, clean(err.Error())
 	case certain && a.cancelled:
-		ev.Status, ev.Unplaced, ev.Error = fsm.Failed, true, "cancelled before a call was placed"
+		ev.Status, ev.Unplaced, ev.Error = fsm.Failed, true, store.CancelledBefore
 	case certain:
-		ev.Status, ev.Unplaced, ev.Error = fsm.Failed, true, err.Error()
+		ev.Status, ev.Unplaced, ev.Error = fsm.Failed, true, clean(err.Error())
 	case err != nil:
 		ev.Status, ev.EndReason = fsm.Failed, dialer.Error
 		ev.RangAt = a.rangAt
-		ev.Error = "what became of the call is unknown: " + err.Error()
+		ev.Error = clean("what became of the call is unknown: " + err.Error())
 	default:
 		judgeOutcome(ev, a, o)
 	}
 }
 
 func judgeOutcome(ev *store.Event, a *attempt, o dialer.Outcome) {
-	ev.Details = o.Details
+	ev.Details = cleanDetails(o.Details)
 	if o.Ref != a.ref && o.Ref != "" {
-		ev.Ref = o.Ref
+		ev.Ref = clean(o.Ref)
 	}
 	ev.RangAt = firstTime(a.rangAt, o.RangAt, ev.EndedAt)
 	ev.StartedAt = firstTime(a.startedAt, o.ConnectedAt, ev.EndedAt)
 	if !ev.StartedAt.IsZero() && ev.RangAt.After(ev.StartedAt) {
 		ev.RangAt = ev.StartedAt
 	}
-	ev.EndReason, ev.Error = o.Reason, o.Message
+	ev.EndReason, ev.Error = o.Reason, clean(o.Message)
 	if !o.Reason.Valid() {
 		ev.EndReason = dialer.Error
-		ev.Error = "the dialer gave an unknown end reason: " + string(o.Reason)
+		ev.Error = clean("the dialer gave an unknown end reason: " + string(o.Reason))
 	}
 	ev.Status = fsm.Failed
 	if ev.EndReason.Completes(!ev.StartedAt.IsZero()) {
@@ -80,4 +94,31 @@ func firstTime(reported, outcome, end time.Time) time.Time {
 		return outcome
 	}
 	return moment(outcome, end)
+}
+
+// maxText is the most bytes that are kept of a text of a carrier.
+const maxText = 4096
+
+// clean makes a text of a carrier into one that every store can keep: a step with one that
+// it cannot would never be written, and nothing after it.
+func clean(s string) string {
+	if len(s) > maxText {
+		s = s[:maxText]
+	}
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+}
+
+func cleanDetails(details map[string]string) map[string]string {
+	const most = 100
+	kept := make(map[string]string, len(details))
+	for k, v := range details {
+		if len(kept) == most {
+			break
+		}
+		kept[clean(k)] = clean(v)
+	}
+	if len(kept) == 0 {
+		return nil
+	}
+	return kept
 }

@@ -28,7 +28,7 @@ func (s *scheduler) plan(now time.Time, reserved int) (store.Step, error) {
 		s.share(now)
 	}
 	s.retireSeats(now)
-	step := store.Step{Org: s.org, Owner: s.node, Now: now, Limit: max(s.limit-reserved, 0), Events: s.events}
+	step := store.Step{Org: s.org, Owner: s.node, Now: stored(now), Limit: max(s.limit-reserved, 0), Events: s.events}
 	if err := s.name(&step, now); err != nil {
 		return store.Step{}, err
 	}
@@ -181,6 +181,16 @@ func (s *scheduler) retireSeats(now time.Time) {
 			delete(s.seats, name)
 		}
 	}
+}
+
+// stuck says that a changed directory could set something free.
+func (s *scheduler) stuck() bool {
+	for _, r := range s.routes {
+		if r.line.len() > 0 && r.blocked.reason != "" {
+			return true
+		}
+	}
+	return s.full
 }
 
 func (s *scheduler) wants(carrier string) bool {

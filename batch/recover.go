@@ -16,10 +16,12 @@ func (s *session) adopt(ctx context.Context) bool {
 	const page = 500
 	for ctx.Err() == nil {
 		orphans, err := s.adoptPage(ctx, page)
-		if err == nil && s.unsure {
+		if err == nil && s.unsure.Swap(false) {
 			err = s.reclaim(ctx)
 		}
-		s.unsure = err != nil
+		if err != nil {
+			s.unsure.Store(true)
+		}
 		if err != nil {
 			if ctx.Err() == nil {
 				s.e.cfg.Logger.WarnContext(ctx, "taking over calls failed", "error", err)
@@ -27,7 +29,7 @@ func (s *session) adopt(ctx context.Context) bool {
 			return false
 		}
 		for _, c := range orphans {
-			s.handOver(ctx, c)
+			s.handOver(c)
 		}
 		if len(orphans) < page {
 			s.begin()
@@ -52,7 +54,7 @@ func (s *session) reclaim(ctx context.Context) error {
 			return fmt.Errorf("calls that this node owns: %w", err)
 		}
 		for _, c := range calls {
-			s.handOver(ctx, store.Claimed{Call: c}) // those that a loop knows it leaves alone
+			s.handOver(store.Claimed{Call: c}) // those that a loop knows it leaves alone
 		}
 	}
 	return nil
@@ -74,12 +76,11 @@ func (s *session) adoptPage(ctx context.Context, limit int) ([]store.Claimed, er
 }
 
 // handOver gives a call that was taken over to its organisation's loop.
-func (s *session) handOver(ctx context.Context, c store.Claimed) {
-	o := s.orphan(ctx, c)
+func (s *session) handOver(c store.Claimed) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if l := s.loop(c.Call.Org); l != nil {
-		l.post(func(now time.Time) { l.adopt(o, now) }) //nolint:contextcheck // see place
+		l.post(func(now time.Time) { l.adopt(c, now) })
 	}
 }
 
@@ -91,36 +92,28 @@ type orphan struct {
 	agent   dialer.Agent
 }
 
-// orphan gathers what resuming needs. What cannot be had is left out: the call is followed
-// all the same, by its own deadline.
-func (s *session) orphan(ctx context.Context, c store.Claimed) orphan {
-	o := orphan{claimed: c, batch: store.Batch{
+// adopt tells the scheduler of a call that was taken over and follows it, where that can be
+// done. What is not known around it by now is done without: nothing is asked for here, since
+// all calls wait until those that were left behind are counted.
+func (l *loop) adopt(c store.Claimed, now time.Time) {
+	if l.lost || l.sched.knows(c.Call.ID) {
+		return
+	}
+	o := orphan{claimed: c, agent: dialer.Agent{ID: c.Call.AgentID}, batch: store.Batch{
 		Org: c.Call.Org, ID: c.Call.BatchID, Target: 1, Weight: 1,
 		RingTimeout: MaxRingTimeout, MaxDuration: MaxMaxDuration,
 	}}
-	ctx, cancel := context.WithTimeout(ctx, s.e.cfg.StoreTimeout)
-	defer cancel()
-	b, err := s.e.cfg.Store.Batch(ctx, c.Call.Org, c.Call.BatchID)
-	if err == nil {
-		o.batch = b
+	if j := l.sched.jobs[c.Call.BatchID]; j != nil {
+		o.batch = j.batch
 	}
-	o.number, _ = s.e.cfg.Directory.Number(ctx, c.Call.Org, o.batch.NumberID)
-	o.agent, err = s.e.cfg.Directory.Agent(ctx, c.Call.Org, c.Call.AgentID)
-	if err != nil {
-		o.agent = dialer.Agent{ID: c.Call.AgentID}
+	if agent, ok := l.book.agents[c.Call.AgentID]; ok {
+		o.agent = agent
 	}
-	return o
-}
-
-// adopt is told to the scheduler; the loop places what is to be resumed.
-func (l *loop) adopt(o orphan, now time.Time) {
-	if l.sched.knows(o.claimed.Call.ID) {
-		return
-	}
-	c := o.claimed.Call
-	l.logger().Info("taking over a call", "call", c.ID, "carrier", c.Carrier, "placed", c.DispatchedAt)
+	o.number = l.book.numbers[o.batch.NumberID]
+	l.logger().Info("taking over a call", "call", c.Call.ID, "carrier", c.Call.Carrier, "placed", c.Call.DispatchedAt)
 	if p, ok := l.sched.adopt(o, now); ok {
 		l.place(p, true)
+		l.dirty = true // its cancellation may have been read, and passed over, before it was known
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 // directoryBook is what the host's directory said, for as long as it may be believed.
 type directoryBook struct {
 	at      time.Time // when it answered
+	heard   time.Time // when it last answered
 	asking  bool      // it is being asked
 	unsure  bool      // it failed, or said that something is missing: ask again
 	agents  map[string]dialer.Agent
@@ -45,7 +46,9 @@ func (l *loop) read(ctx context.Context) error {
 		err = l.readHangUps(ctx)
 	}
 	if err != nil {
-		l.changed()
+		l.mu.Lock()
+		l.dirty = true // without the bell: turn says when to try again
+		l.mu.Unlock()
 		return fmt.Errorf("batches of the organisation: %w", err)
 	}
 	l.load(batches)
@@ -53,7 +56,7 @@ func (l *loop) read(ctx context.Context) error {
 }
 
 func (l *loop) load(batches []store.Batch) {
-	now := l.s.e.now()
+	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, b := range batches {
@@ -79,7 +82,7 @@ func (l *loop) readHangUps(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("calls to be ended: %w", err)
 	}
-	now := l.s.e.now()
+	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, c := range calls {
@@ -92,7 +95,7 @@ func (l *loop) readHangUps(ctx context.Context) error {
 // and whatever its batches need. It does not wait for the answers: a directory
 // that is slow or gone keeps no call from being ended and written down.
 func (l *loop) consult(ctx context.Context) {
-	now := l.s.e.now()
+	now := time.Now()
 	if l.book.asking || now.Sub(l.book.at) < l.s.e.cfg.DirectoryTTL {
 		return
 	}
@@ -138,7 +141,7 @@ func (l *loop) ask(ctx context.Context, agents, numbers map[string]bool) answers
 
 // learn takes up what the directory said. Where it failed, what is known stays.
 func (l *loop) learn(ctx context.Context, a answers, now time.Time) {
-	l.book.asking, l.book.unsure, l.book.at = false, false, now
+	l.book.asking, l.book.unsure, l.book.at, l.book.heard = false, false, now, now
 	l.note(ctx, "organisation", l.org.id, a.err)
 	switch {
 	case a.err == nil:
@@ -202,8 +205,10 @@ func (l *loop) route(now time.Time) {
 		var unable refusal
 		switch {
 		case !okAgent:
-			unable.reason = WaitAgent
-		case !okNumber || n.InboundOnly:
+			unable.reason = l.missing(WaitAgent, "agent "+j.batch.AgentID)
+		case !okNumber:
+			unable.reason = l.missing(WaitNumber, "number "+j.batch.NumberID)
+		case n.InboundOnly:
 			unable.reason = WaitNumber
 		}
 		to := endpoint{from: n.E164, agent: a}
@@ -211,7 +216,17 @@ func (l *loop) route(now time.Time) {
 			j.endpoint = to
 			continue
 		}
+		l.book.unsure = l.book.unsure || unable.reason != ""
 		j.key = routeKey(n)
 		l.sched.setRoute(j, n, to, unable, now)
 	}
+}
+
+// missing is the reason for what the directory did not give: it is not there, or the
+// directory could not be asked.
+func (l *loop) missing(reason WaitReason, key string) WaitReason {
+	if errors.Is(l.book.faults[key], ErrNotFound) {
+		return reason
+	}
+	return WaitDirectory
 }

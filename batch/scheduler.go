@@ -71,10 +71,8 @@ func (s *scheduler) init() {
 
 // setLimit tells the organisation's limit.
 func (s *scheduler) setLimit(limit int) {
-	if limit != s.limit {
-		s.limit = limit
-		s.capacity.setLimit(limit)
-	}
+	s.limit = limit
+	s.capacity.setLimit(limit)
 }
 
 // load tells what the store says of a batch. What it said before of a later revision counts.
@@ -82,6 +80,7 @@ func (s *scheduler) load(b store.Batch, now time.Time) {
 	j := s.jobs[b.ID]
 	if j == nil {
 		if b.Counts.Over() {
+			s.capacity.setOther(s.other) // its calls may have been counted by advanced
 			return
 		}
 		j = &job{limit: newCapacity(b.Target)}
@@ -231,7 +230,7 @@ type placement struct {
 
 func (s *scheduler) begin(p plan, c store.Claimed, now time.Time) placement {
 	a := &attempt{
-		id: c.Call.ID, index: c.Call.Index, job: p.job, carrier: p.carrier,
+		id: c.Call.ID, index: c.Call.Index, number: c.Call.Attempt, job: p.job, carrier: p.carrier,
 		units: p.route.units, status: fsm.Dispatched,
 	}
 	p.job.own++

@@ -32,7 +32,8 @@ type session struct {
 	// ready says that the calls which could be taken over have been. Before that no call
 	// begins: what is in flight at a carrier is not known yet.
 	ready  atomic.Bool
-	unsure bool // calls may have been taken over without this node having learned it
+	until  atomic.Pointer[time.Time] // of the lease, by this process's monotonic clock
+	unsure atomic.Bool               // calls may be this node's without it having learned it
 
 	mu       sync.Mutex
 	loops    map[string]*loop // by organisation
@@ -82,9 +83,17 @@ func (e *Engine) reopenSession(ctx context.Context) *session {
 }
 
 func (s *session) heartbeat(ctx context.Context, lease time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, s.e.cfg.StoreTimeout)
+	// Not as long as the lease lasts: one answer that never comes must not cost it.
+	const perLease = 3
+	ctx, cancel := context.WithTimeout(ctx, min(s.e.cfg.StoreTimeout, s.e.cfg.Lease/perLease))
 	defer cancel()
-	return s.e.cfg.Store.Heartbeat(ctx, s.node, lease)
+	begun := time.Now()
+	err := s.e.cfg.Store.Heartbeat(ctx, s.node, lease)
+	if err == nil {
+		until := begun.Add(lease)
+		s.until.Store(&until)
+	}
+	return err
 }
 
 // run dials until ctx ends or the lease is lost.
@@ -252,13 +261,20 @@ func (s *session) drain() {
 func (s *session) await(done <-chan struct{}, wait time.Duration) bool {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
-	select {
-	case <-done:
-		return true
-	case <-timer.C:
-	case <-s.fenced:
+	ticker := time.NewTicker(s.e.cfg.PollInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-done:
+			return true
+		case <-timer.C:
+			return false
+		case <-s.fenced:
+			return false
+		case <-ticker.C:
+			s.poll(s.ctx) // others may cancel a call
+		}
 	}
-	return false
 }
 
 // close ends everything that belongs to the session and gives up its lease.

@@ -27,7 +27,18 @@ func (p *places) err() error {
 	if len(p.fields) == 0 {
 		return nil
 	}
+	slices.SortStableFunc(p.fields, func(a, b FieldError) int { return inRequest(a.Path) - inRequest(b.Path) })
 	return &InvalidError{Fields: p.fields}
+}
+
+// inRequest is the place of a path's field in a request. What the directory's answers forbid
+// is found after everything else.
+func inRequest(path string) int {
+	field, _, _ := strings.Cut(path, "[")
+	return slices.Index([]string{
+		"name", "agent_id", "from_number_id", "recipients", "target_concurrency_limit", "weight",
+		"ringing_timeout_seconds", "max_call_duration_minutes", "scheduled_at", "region", "idempotency_key",
+	}, field)
 }
 
 // check finds what is wrong with the request by itself.
@@ -45,8 +56,8 @@ func (p *places) check(r Request, now time.Time, maxMetadata int) {
 	if r.Region != "" && !slices.Contains(regions(), r.Region) {
 		p.add("region", "expected one of %s, got %.20q", strings.Join(regions(), ", "), r.Region)
 	}
-	if len(r.Key) > store.MaxKey {
-		p.add("idempotency_key", "expected at most %d bytes, got %d", store.MaxKey, len(r.Key))
+	if r.Key != "" {
+		p.text("idempotency_key", r.Key, store.MaxKey)
 	}
 }
 
@@ -57,8 +68,8 @@ func (p *places) text(path, s string, most int) {
 		p.add(path, "required")
 	case len(s) > most:
 		p.add(path, "expected at most %d bytes, got %d", most, len(s))
-	case !utf8.ValidString(s):
-		p.add(path, "expected valid UTF-8")
+	case !utf8.ValidString(s) || strings.ContainsRune(s, 0):
+		p.add(path, "expected valid UTF-8 without NUL characters") // which not every database can keep
 	}
 }
 

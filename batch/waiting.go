@@ -12,6 +12,7 @@ const (
 	WaitNotRunning WaitReason = "not_running"        // no engine that dials the batch's region is alive
 	WaitAgent      WaitReason = "agent"              // the agent is not there any more
 	WaitNumber     WaitReason = "number"             // the number is not there any more, or cannot place calls
+	WaitDirectory  WaitReason = "directory"          // the directory cannot be asked
 	WaitNoCarrier  WaitReason = "no_carrier"         // no carrier of the number is there, or all of them rest
 	WaitBatchLimit WaitReason = "batch_limit"        // the batch has as many calls in flight as it may
 	WaitOrgLimit   WaitReason = "organisation_limit" // the organisation has

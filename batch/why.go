@@ -37,7 +37,8 @@ func (e *Engine) Why(ctx context.Context, org, recipientID string) (Waiting, err
 	if w.Position, err = e.position(ctx, b, index); err != nil {
 		return Waiting{}, err
 	}
-	if w.Until.IsZero() {
+	// The carrier's next start is the batch's next recipient's, not this one's.
+	if w.Until.IsZero() || (w.Reason == WaitPacing && w.Position > 0) {
 		w.Until = e.estimate(b, w, e.now())
 	}
 	return w, nil
@@ -142,6 +143,8 @@ func (s *scheduler) explain(batchID string) (Waiting, bool) {
 		return Waiting{}, false
 	case s.draining:
 		return Waiting{Reason: WaitNotRunning, Detail: "the engine is stopping"}, true
+	case j.unable.reason == WaitDirectory:
+		return Waiting{Reason: WaitDirectory, Detail: "the directory cannot be asked"}, true
 	case j.unable.reason == WaitAgent:
 		return Waiting{Reason: WaitAgent, Detail: fmt.Sprintf("there is no agent %q", j.batch.AgentID)}, true
 	case j.unable.reason == WaitNumber:

@@ -119,8 +119,9 @@ func (w *world) newEngine() *batch.Engine {
 // run has the engine dial until stop is called or the test ends.
 func (w *world) run() {
 	w.t.Helper()
-	w.stop = runEngine(w.engine)
-	w.t.Cleanup(func() { require.NoError(w.t, w.stop()) })
+	stop := runEngine(w.engine)
+	w.stop = stop
+	w.t.Cleanup(func() { require.NoError(w.t, stop()) })
 }
 
 func runEngine(e *batch.Engine) (stop func() error) {

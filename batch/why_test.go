@@ -1,0 +1,218 @@
+package batch_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/outdial/outdial/batch"
+	"github.com/outdial/outdial/dialer"
+	"github.com/outdial/outdial/dialer/fake"
+	"github.com/outdial/outdial/fsm"
+	"github.com/outdial/outdial/store"
+	"github.com/outdial/outdial/store/storetest"
+)
+
+// why asks about the last recipient of a batch.
+func (w *world) why(id string) batch.Waiting {
+	w.t.Helper()
+	rs := w.recipients(id)
+	got, err := w.engine.Why(w.t.Context(), org, rs[len(rs)-1].ID())
+	require.NoError(w.t, err)
+	return got
+}
+
+// shrinking is a Directory from which an agent or a number can be removed.
+type shrinking struct {
+	batch.Directory
+
+	gone atomic.Value // string: its id
+}
+
+func (s *shrinking) Agent(ctx context.Context, org, id string) (dialer.Agent, error) {
+	if s.gone.Load() == id {
+		return dialer.Agent{}, batch.ErrNotFound
+	}
+	return s.Directory.Agent(ctx, org, id)
+}
+
+func (s *shrinking) Number(ctx context.Context, org, id string) (batch.Number, error) {
+	if s.gone.Load() == id {
+		return batch.Number{}, batch.ErrNotFound
+	}
+	return s.Directory.Number(ctx, org, id)
+}
+
+func TestEachReasonToWait(t *testing.T) {
+	long := fake.Behaviour{Talk: time.Hour}
+	tests := map[string]struct {
+		limits dialer.Limits
+		script fake.Behaviour
+		change func(*batch.Request)
+		then   func(*directory)
+		gone   string // from the directory
+		want   batch.WaitReason
+		detail string
+	}{
+		"scheduled":                  {change: func(r *batch.Request) { r.ScheduledAt = time.Now().Add(time.Hour) }, want: batch.WaitScheduled, detail: "later"},
+		"paused":                     {change: func(r *batch.Request) { r.Paused = true }, want: batch.WaitPaused, detail: "paused"},
+		"the agent is gone":          {gone: "agent", want: batch.WaitAgent, detail: `no agent "agent"`},
+		"the number is gone":         {gone: "number", want: batch.WaitNumber, detail: `no number "number"`},
+		"the number is inbound only": {then: func(d *directory) { d.number.InboundOnly = true }, want: batch.WaitNumber, detail: `"number"`},
+		"the carrier is unknown":     {then: func(d *directory) { d.number.Carriers = []string{"gone"} }, want: batch.WaitNoCarrier, detail: "no carrier"},
+		"the carrier rests":          {script: fake.Behaviour{UnavailableFor: fake.Forever}, want: batch.WaitNoCarrier, detail: "no carrier"},
+		"the batch's limit":          {script: long, want: batch.WaitBatchLimit, detail: "5 calls are in flight"},
+		"the organisation's limit": {
+			script: long, change: func(r *batch.Request) { r.Target = 10 },
+			then: func(d *directory) { d.orgs[org] = batch.Organisation{ConcurrencyLimit: 4} },
+			want: batch.WaitOrgLimit, detail: "limit of 4",
+		},
+		"the carrier's channels": {limits: dialer.Limits{Channels: 2}, script: long, want: batch.WaitChannels, detail: "channels are in use"},
+		"pacing":                 {limits: dialer.Limits{CPS: 0.01}, want: batch.WaitPacing, detail: "no more calls this moment"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				shrunk := &shrinking{}
+				w := newWorld(t, test.limits, func(c *batch.Config) {
+					shrunk.Directory = c.Directory
+					c.Directory = shrunk
+				})
+				w.script(0, 20, test.script)
+				r := request(20)
+				if test.change != nil {
+					test.change(&r)
+				}
+				b := w.create(r)
+				if test.then != nil {
+					w.dir.set(test.then)
+				}
+				shrunk.gone.Store(test.gone)
+				w.run()
+				pass(5 * time.Second)
+				got := w.why(b.ID)
+				require.Equal(t, test.want, got.Reason)
+				require.Contains(t, got.Detail, test.detail)
+				require.Equal(t, w.batch(b.ID).Counts.Queued-1, got.Position)
+				whole, err := w.engine.WhyBatch(t.Context(), org, b.ID)
+				require.NoError(t, err)
+				require.Equal(t, test.want, whole.Reason)
+			})
+		})
+	}
+}
+
+func TestWaitingForAnEngine(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, dialer.Limits{}, func(c *batch.Config) { c.Regions = []string{"EU"} })
+		b := w.create(request(3))
+		require.Equal(t, batch.WaitNotRunning, w.why(b.ID).Reason)
+		w.run()
+		pass(time.Second)
+		got := w.why(b.ID)
+		require.Equal(t, batch.WaitNotRunning, got.Reason)
+		require.Contains(t, got.Detail, "US")
+	})
+}
+
+// An engine that does not dial answers from the store, about what another one does.
+func TestWhyFromTheStore(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, dialer.Limits{})
+		w.script(0, 40, fake.Behaviour{Talk: time.Minute})
+		w.run()
+		full := request(20)
+		full.Target = 9
+		first := w.create(full)
+		pass(time.Second)
+		second := request(20)
+		second.Recipients = numbers(20, 20)
+		b := w.create(second)
+		pass(time.Second)
+		w.engine = w.newEngine()
+		require.Equal(t, batch.WaitBatchLimit, w.why(first.ID).Reason)
+		require.Equal(t, batch.WaitOrgLimit, w.why(b.ID).Reason)
+		w.dir.limit(org, 20)
+		require.Equal(t, batch.WaitItsTurn, w.why(b.ID).Reason)
+		require.Equal(t, 18, w.why(b.ID).Position)
+	})
+}
+
+func TestWaitingForTheStore(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var broken atomic.Bool
+		w := newWorld(t, dialer.Limits{}, func(c *batch.Config) {
+			c.Store = storetest.NewFaults(c.Store, func(at storetest.Point) storetest.Fault {
+				if at.Method == "Advance" && broken.Load() {
+					return storetest.Fault{Err: errors.New("disk full")}
+				}
+				return storetest.Fault{}
+			})
+		})
+		w.run()
+		broken.Store(true)
+		b := w.create(request(3))
+		pass(time.Second)
+		require.Equal(t, batch.WaitStore, w.why(b.ID).Reason)
+		broken.Store(false)
+		require.Equal(t, 3, w.awaitOver(b.ID, time.Minute).Counts.Completed)
+	})
+}
+
+func TestWhoWasDialledDoesNotWait(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, dialer.Limits{})
+		w.run()
+		b := w.create(request(2))
+		w.awaitOver(b.ID, time.Minute)
+		require.Zero(t, w.why(b.ID))
+		got, err := w.engine.WhyBatch(t.Context(), org, b.ID)
+		require.NoError(t, err)
+		require.Zero(t, got)
+		w.dir.limit("globex", 1)
+		for _, id := range []string{"", "acr_", "nonsense", b.ID, store.RecipientID(b.ID, 2)} {
+			_, err = w.engine.Why(t.Context(), org, id)
+			require.ErrorIs(t, err, batch.ErrNotFound, id)
+		}
+		_, err = w.engine.Why(t.Context(), "globex", w.recipients(b.ID)[0].ID())
+		require.ErrorIs(t, err, batch.ErrNotFound)
+		_, err = w.engine.WhyBatch(t.Context(), "globex", b.ID)
+		require.ErrorIs(t, err, batch.ErrNotFound)
+	})
+}
+
+// Half-way through a steady batch, the time told is at most twice or half of the true one.
+func TestUntilIsPlausible(t *testing.T) {
+	for name, limits := range map[string]dialer.Limits{"limit": {}, "pacing": {CPS: 1}, "channels": {Channels: 3}} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := newWorld(t, limits)
+				for i := range 200 {
+					w.script(i, 1, fake.Behaviour{Talk: time.Duration(2+i%3) * time.Second})
+				}
+				w.run()
+				b := w.create(request(200))
+				w.await(b.ID, time.Hour, func(c fsm.Counts) bool { return c.Completed >= 100 })
+				asked, told := time.Now(), w.why(b.ID).Until
+				require.NotZero(t, told)
+				w.await(b.ID, time.Hour, func(c fsm.Counts) bool { return c.Queued == 0 })
+				truth := time.Since(asked)
+				require.Greater(t, told.Sub(asked), truth/2)
+				require.Less(t, told.Sub(asked), 2*truth)
+			})
+		})
+	}
+}
+
+func TestWhyTellsAFaultOfTheStore(t *testing.T) {
+	w := newWorld(t, dialer.Limits{})
+	id := store.RecipientID(w.create(request(1)).ID, 0)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := w.engine.Why(ctx, org, id)
+	require.ErrorIs(t, err, context.Canceled)
+}
