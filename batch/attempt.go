@@ -199,7 +199,8 @@ func (s *scheduler) adopt(o orphan, now time.Time) (placement, bool) {
 		s.jobs[b.ID] = j
 	}
 	a := &attempt{
-		id: c.Call.ID, index: c.Call.Index, number: c.Call.Attempt, job: j, carrier: s.carriers[c.Call.Carrier], units: o.number.channels(),
+		id: c.Call.ID, index: c.Call.Index, number: c.Call.Attempt, job: j,
+		carrier: s.carriers[c.Call.Carrier], units: o.number.channels(),
 		resumed: true, status: c.Call.Status, ref: c.Call.Ref, rangAt: c.Call.RangAt, startedAt: c.Call.StartedAt,
 	}
 	j.own++

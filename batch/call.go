@@ -31,24 +31,28 @@ func (l *loop) place(p placement, resume bool) {
 	})
 }
 
-// follow stays with a call until its dialer says that it is over.
+// follow stays with a call until its dialer says that it is over, or is gone.
 func (l *loop) follow(ctx context.Context, p placement, resume bool) {
 	r := reporter{l: l, id: p.call.ID}
 	dial := p.carrier.dialer.Dial
 	if resume {
 		dial = p.carrier.resumer.Resume
 	}
-	o, err := l.guard(ctx, p, dial, r.report)
-	r.close()
-	l.post(func(now time.Time) {
-		delete(l.live, p.call.ID)
-		l.sched.ended(p.call.ID, o, err, now)
-	})
+	o, err := dialer.Outcome{}, errPanic // unless guard returns: a dialer can end its goroutine
+	defer func() {
+		r.close()
+		l.post(func(now time.Time) {
+			delete(l.live, p.call.ID)
+			l.sched.ended(p.call.ID, o, err, now)
+		})
+	}()
+	o, err = l.guard(ctx, p, dial, r.report)
 }
 
 type dialFunc func(context.Context, dialer.Call, func(dialer.Progress)) (dialer.Outcome, error)
 
-// guard makes a panic of the dialer cost one call and nothing else.
+// guard makes a panic of the dialer, or of an error that it returns, cost one call and
+// nothing else.
 func (l *loop) guard(ctx context.Context, p placement, dial dialFunc, report func(dialer.Progress)) (
 	o dialer.Outcome, err error,
 ) {
@@ -59,7 +63,8 @@ func (l *loop) guard(ctx context.Context, p placement, dial dialFunc, report fun
 				"panic", fmt.Sprint(r), "stack", string(debug.Stack()))
 		}
 	}()
-	return dial(ctx, p.call, report)
+	o, err = dial(ctx, p.call, report)
+	return o, plain(err)
 }
 
 // reporter passes on the progress of one call: each stage once, in order, and nothing once

@@ -60,7 +60,7 @@ func (e *Engine) replayed(ctx context.Context, org string, r Request, now time.T
 	if len(found) == 0 || (!found[0].KeyUntil.IsZero() && !found[0].KeyUntil.After(now)) {
 		return store.Batch{}, nil
 	}
-	if print, err := fingerprint(r); err != nil || print != found[0].Fingerprint {
+	if own, err := fingerprint(r); err != nil || own != found[0].Fingerprint {
 		return store.Batch{}, fmt.Errorf("batch: key %.40q: %w", r.Key, ErrKeyReused)
 	}
 	return found[0], nil

@@ -2,7 +2,10 @@ package batch_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"runtime"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -267,3 +270,39 @@ func TestTextsOfACarrierAreMadeStorable(t *testing.T) {
 		require.Equal(t, map[string]string{"phrase": "Bes\uFFFDt\uFFFDzt"}, c.Details)
 	})
 }
+
+func TestWhateverADialerReturnsCostsOneCall(t *testing.T) {
+	dialers := map[string]func() (dialer.Outcome, error){
+		"an error that panics":    func() (dialer.Outcome, error) { return dialer.Outcome{}, evilError{} },
+		"a nil error of its type": func() (dialer.Outcome, error) { return dialer.Outcome{}, (*dialer.UnavailableError)(nil) },
+		"not placed, and detached": func() (dialer.Outcome, error) {
+			return dialer.Outcome{}, errors.Join(dialer.ErrNotPlaced, dialer.ErrDetached)
+		},
+		"the end of its goroutine": func() (dialer.Outcome, error) { runtime.Goexit(); return dialer.Outcome{}, nil },
+		"a message of 20 megabytes": func() (dialer.Outcome, error) {
+			return dialer.Outcome{Reason: dialer.Error, Message: strings.Repeat("x", 20<<20)}, nil
+		},
+	}
+	for name, dial := range dialers {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := newWorld(t, dialer.Limits{})
+				w.cfg.Dialers = map[string]dialer.Dialer{"fake": returns(dial)}
+				w.engine = w.newEngine()
+				w.run()
+				got := w.awaitOver(w.create(request(20)).ID, 10*time.Second)
+				require.Equal(t, 20, got.Counts.Failed)
+			})
+		})
+	}
+}
+
+type returns func() (dialer.Outcome, error)
+
+func (r returns) Dial(context.Context, dialer.Call, func(dialer.Progress)) (dialer.Outcome, error) {
+	return r()
+}
+
+type evilError struct{}
+
+func (evilError) Error() string { panic("evil") }

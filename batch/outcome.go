@@ -39,7 +39,8 @@ func (s *scheduler) judge(a *attempt, o dialer.Outcome, err error, now time.Time
 	}
 	// A carrier that takes others is not down: it means this recipient.
 	hopeless := unavailable && a.number >= maxRefusals && a.carrier.works()
-	again := (unavailable && !hopeless) || (certain && dialerDetached(err)) // let go of before it was placed
+	letGo := certain && (a.detached || errors.Is(err, errLeaseOver)) // before it was placed
+	again := (unavailable && !hopeless) || letGo
 	if a.carrier != nil && unavailable {
 		a.carrier.refused(now, busy.After)
 	} else if a.carrier != nil && !errors.Is(err, errOrphan) {
@@ -94,6 +95,33 @@ func firstTime(reported, outcome, end time.Time) time.Time {
 		return outcome
 	}
 	return moment(outcome, end)
+}
+
+// dialError is what an error of a dialer said, without the error: its methods are the
+// dialer's code, and run where they can be guarded.
+type dialError struct {
+	text  string
+	kinds []error
+}
+
+func (e *dialError) Error() string   { return e.text }
+func (e *dialError) Unwrap() []error { return e.kinds }
+
+func plain(err error) error {
+	if err == nil {
+		return nil
+	}
+	e := &dialError{text: clean(err.Error())}
+	for _, kind := range []error{dialer.ErrNotPlaced, dialer.ErrDetached, dialer.ErrUnknownCall} {
+		if errors.Is(err, kind) {
+			e.kinds = append(e.kinds, kind)
+		}
+	}
+	var busy *dialer.UnavailableError
+	if errors.As(err, &busy) && busy != nil {
+		e.kinds = append(e.kinds, &dialer.UnavailableError{After: busy.After})
+	}
+	return e
 }
 
 // maxText is the most bytes that are kept of a text of a carrier.

@@ -29,7 +29,7 @@ func (s *session) adopt(ctx context.Context) bool {
 			return false
 		}
 		for _, c := range orphans {
-			s.handOver(c)
+			s.handOver(c) //nolint:contextcheck // a call outlives the loop that follows it: see place
 		}
 		if len(orphans) < page {
 			s.begin()
@@ -54,7 +54,7 @@ func (s *session) reclaim(ctx context.Context) error {
 			return fmt.Errorf("calls that this node owns: %w", err)
 		}
 		for _, c := range calls {
-			s.handOver(store.Claimed{Call: c}) // those that a loop knows it leaves alone
+			s.handOver(store.Claimed{Call: c}) //nolint:contextcheck // see place; what a loop knows it leaves alone
 		}
 	}
 	return nil

@@ -15,7 +15,7 @@ func (c *exportCmd) Run(ctx context.Context, a *app) error {
 	if c.Out != standardStream && a.cli.JSON {
 		return usagef("--out writes CSV: leave out --json, or send the standard output to a file")
 	}
-	if err := checkOut(c.Out); err != nil {
+	if err := checkOut(c.Out, ""); err != nil {
 		return err
 	}
 	return a.with(ctx, func(s *session) error {

@@ -135,7 +135,7 @@ func style(plain bool) csvfile.Style {
 }
 
 // checkOut finds out before anybody is called that the results could not be written.
-func checkOut(path string) error {
+func checkOut(path, input string) error {
 	if path == "" || path == standardStream {
 		return nil
 	}
@@ -144,6 +144,11 @@ func checkOut(path string) error {
 	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return usagef("--out %s: this is a directory", path)
+	}
+	out, errOut := os.Stat(path)
+	in, errIn := os.Stat(input)
+	if errOut == nil && errIn == nil && os.SameFile(out, in) {
+		return usagef("--out %s: this is the file that is read; results in its place would lose it", path)
 	}
 	return nil
 }

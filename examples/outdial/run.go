@@ -38,7 +38,7 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 	if c.Out == "-" && a.cli.JSON {
 		return usagef("--out - and --json would both write to the standard output: leave one of them out")
 	}
-	if err := checkOut(c.Out); err != nil {
+	if err := checkOut(c.Out, c.File); err != nil {
 		return err
 	}
 	conf, err := a.loadConfig()

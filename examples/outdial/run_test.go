@@ -188,6 +188,7 @@ func TestOptionsThatCannotBe(t *testing.T) {
 		"--scheduled-at: expected a time in the future": {"run", file, "--scheduled-at", "2020-01-01T00:00:00Z"},
 		"--region: expected one of":                     {"run", file, "--region", "MOON", "--dry-run"},
 		"there is no directory":                         {"run", file, "--out", w.path("absent/x.csv")},
+		"this is the file that is read":                 {"run", file, "--out", file},
 		"--out writes CSV":                              {"export", "last", "--out", w.path("x.csv"), "--json"},
 		"would both write to the standard output":       {"run", file, "--out", "-", "--json"},
 		"cannot be read":                                {"run", w.path("absent.csv")},

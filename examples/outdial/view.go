@@ -136,7 +136,8 @@ func (v *view) settle(ctx context.Context) {
 	}
 }
 
-// findOutWhy asks why nothing is in progress though recipients are queued.
+// findOutWhy asks why nothing happens though recipients are queued. While calls are in
+// progress that is as it should be, unless the database cannot be written.
 func (v *view) findOutWhy(ctx context.Context) {
 	const seldom = time.Second // it is a question to the database
 	if v.now().Sub(v.asked) < seldom {
@@ -144,9 +145,9 @@ func (v *view) findOutWhy(ctx context.Context) {
 	}
 	v.asked = v.now()
 	why := ""
-	if v.idle() {
+	if quiet, busy := v.quiet(); quiet {
 		w, err := v.session.waiting(ctx, v.id)
-		if err == nil && w != nil {
+		if err == nil && w != nil && (!busy || w.Reason == string(batch.WaitStore)) {
 			why = w.text()
 		}
 	}
@@ -155,11 +156,12 @@ func (v *view) findOutWhy(ctx context.Context) {
 	v.waiting = why
 }
 
-// idle says that recipients are queued and nothing has been in progress for a while.
-func (v *view) idle() bool {
+// quiet says that recipients are queued and nothing has changed for a while, and whether
+// calls are in progress.
+func (v *view) quiet() (quiet, busy bool) {
 	const while = 2 * time.Second
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	busy := v.tally.of(fsm.Dispatched)+v.tally.of(fsm.Started) > 0
-	return v.tally.of(fsm.Queued) > 0 && !busy && !v.stopped && v.now().Sub(v.tally.changed) > while
+	busy = v.tally.of(fsm.Dispatched)+v.tally.of(fsm.Started) > 0
+	return v.tally.of(fsm.Queued) > 0 && !v.stopped && v.now().Sub(v.tally.changed) > while, busy
 }
