@@ -158,7 +158,7 @@ func (l *loop) next() (store.Step, error) {
 	ready := l.s.ready.Load() // first: what was taken over before it is in the inbox by then
 	l.deliver(now)
 	old := l.book.asking && !l.book.unsure && now.Sub(l.book.heard) > 2*l.s.e.cfg.DirectoryTTL
-	l.sched.held = !ready || old
+	l.sched.held = !ready || old || !l.s.leased(now)
 	step, err := l.sched.plan(now, int(l.org.reserved.Load()))
 	l.endCalls()
 	return step, err
@@ -240,7 +240,7 @@ func (l *loop) apply(ctx context.Context, step store.Step, res store.Advanced) {
 	for _, id := range res.Lost {
 		l.logger().WarnContext(ctx, "a call was taken over by another node, or its end was written before", "call", id)
 	}
-	if time.Now().After(*l.s.until.Load()) { // others may have taken them over
+	if !l.s.leased(time.Now()) { // others may have taken them over
 		l.mu.Lock()
 		for _, p := range starts {
 			l.sched.ended(p.call.ID, dialer.Outcome{}, errLeaseOver, time.Now())

@@ -306,3 +306,38 @@ func (r returns) Dial(context.Context, dialer.Call, func(dialer.Progress)) (dial
 type evilError struct{}
 
 func (evilError) Error() string { panic("evil") }
+
+// The store renewed the lease and the node did not learn it: it begins nothing, and does
+// not spin, until it has learned it.
+func TestALeaseThatIsNotKnownToRunBeginsNothing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		deaf := &deafHeartbeat{}
+		w := newWorld(t, dialer.Limits{}, func(c *batch.Config) { deaf.Store, c.Store = c.Store, deaf })
+		w.run()
+		pass(time.Second)
+		deaf.on.Store(true)
+		pass(time.Minute)
+		b := w.create(request(5))
+		pass(time.Minute)
+		require.Equal(t, 5, w.batch(b.ID).Counts.Queued)
+		rs := w.recipients(b.ID)
+		require.Zero(t, rs[0].Attempts)
+		deaf.on.Store(false)
+		w.awaitOver(b.ID, 10*time.Second)
+	})
+}
+
+// deafHeartbeat renews the lease and does not say so.
+type deafHeartbeat struct {
+	store.Store
+
+	on atomic.Bool
+}
+
+func (d *deafHeartbeat) Heartbeat(ctx context.Context, n store.Node, lease time.Duration) error {
+	err := d.Store.Heartbeat(ctx, n, lease)
+	if d.on.Load() {
+		return errInjected
+	}
+	return err
+}

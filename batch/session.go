@@ -89,12 +89,21 @@ func (s *session) heartbeat(ctx context.Context, lease time.Duration) error {
 	defer cancel()
 	begun := time.Now()
 	err := s.e.cfg.Store.Heartbeat(ctx, s.node, lease)
-	if err == nil {
-		until := begun.Add(lease)
-		s.until.Store(&until)
+	if err != nil {
+		return err
 	}
-	return err
+	until := begun.Add(lease)
+	if before := s.until.Swap(&until); before != nil && begun.After(*before) {
+		for _, l := range s.running() { // they have begun no call meanwhile
+			l.ring()
+		}
+	}
+	return nil
 }
+
+// leased says whether the lease runs, by what this process knows. The store may know better: then
+// the answer to a heartbeat was lost.
+func (s *session) leased(now time.Time) bool { return !now.After(*s.until.Load()) }
 
 // run dials until ctx ends or the lease is lost.
 func (s *session) run(ctx context.Context) ending {

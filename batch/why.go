@@ -143,6 +143,8 @@ func (s *scheduler) explain(batchID string) (Waiting, bool) {
 		return Waiting{}, false
 	case s.draining:
 		return Waiting{Reason: WaitNotRunning, Detail: "the engine is stopping"}, true
+	case s.held:
+		return Waiting{Reason: WaitStore, Detail: "the engine waits for the store or the directory"}, true
 	case j.unable.reason == WaitDirectory:
 		return Waiting{Reason: WaitDirectory, Detail: "the directory cannot be asked"}, true
 	case j.unable.reason == WaitAgent:
