@@ -28,7 +28,7 @@ type attempt struct {
 	inDeadlines int
 
 	hungUp    bool // it was told to end; at the next deadline it is over without its consent
-	cancelled bool // somebody asked for its end, so it is never queued again
+	cancelled bool // somebody asked this node for its end; the store knows who asked others
 	detached  bool // this process lets go of it
 	resumed   bool // it was placed by another process
 	pending   int  // its event in scheduler.events, plus 1; 0: none

@@ -15,7 +15,7 @@ import (
 func (l *loop) place(p placement, resume bool) {
 	// Not the loop's context: a call is ended for a reason, and that is its context's cause.
 	ctx, cancel := context.WithCancelCause(context.Background())
-	if p.carrier.resumer == nil {
+	if p.carrier.resumer == nil { // there is nobody to leave the call to
 		whole := cancel
 		cancel = func(cause error) {
 			if dialerDetached(cause) {

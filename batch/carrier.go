@@ -42,7 +42,7 @@ type carrier struct {
 
 	restUntil time.Time
 	rests     int       // that there were, ever
-	refusals  int       // rests in a row; above 0, calls are let through one by one, as probes
+	refusals  int       // rests in a row; above 0, few calls are let through, as probes
 	probe     time.Time // no further probes before this
 	probes    int       // of those that may be under way together
 	taken     bool      // it has taken a call since the last refusal

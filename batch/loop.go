@@ -179,7 +179,7 @@ func (l *loop) endCalls() {
 	l.sched.hangUps = l.sched.hangUps[:0]
 }
 
-// hangUp ends a call. A carrier whose calls cannot be resumed has nobody to leave one to.
+// hangUp ends a call, with a cause that says why.
 func (l *loop) hangUp(id string, cause error) {
 	if cancel := l.live[id]; cancel != nil {
 		cancel(cause)

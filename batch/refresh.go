@@ -171,7 +171,7 @@ func remember[T any](book map[string]T, id string, a answer[T]) {
 	}
 }
 
-// needed returns the agents and numbers of the batches that have something to dial.
+// needed returns the agents and numbers of the batches that are open.
 func (l *loop) needed() (agents, numbers map[string]bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
