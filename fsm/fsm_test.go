@@ -36,6 +36,21 @@ func TestEveryPairOfRecipientStatusAndEvent(t *testing.T) {
 	require.EqualError(t, err, `fsm: a recipient that is unknown(77) does not take the event "dispatch"`)
 }
 
+func TestReachesIsWhatSomeEventLeadsTo(t *testing.T) {
+	for s := range RecipientStatus(numRecipientStatuses) {
+		reached := map[RecipientStatus]bool{}
+		for e := range RecipientEvent(numRecipientEvents) {
+			if next, err := s.Next(e); err == nil {
+				reached[next] = true
+			}
+		}
+		for next := range RecipientStatus(numRecipientStatuses + 1) {
+			require.Equal(t, reached[next], s.Reaches(next), "%v to %v", s, next)
+		}
+	}
+	require.False(t, RecipientStatus(77).Reaches(Queued))
+}
+
 func TestIllegalBatchEventNamesStatusAndEvent(t *testing.T) {
 	_, err := BatchCancelled.Next(RequeueSome)
 	require.EqualError(t, err, `fsm: a batch that is cancelled does not take the event "requeue_some"`)

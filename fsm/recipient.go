@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"fmt"
+	"slices"
 )
 
 // RecipientStatus says where a recipient stands. Until it is dispatched that is
@@ -91,6 +92,12 @@ func (s RecipientStatus) Next(event RecipientEvent) (RecipientStatus, error) {
 		}
 	}
 	return s, &TransitionError{Machine: "recipient", Status: s.String(), Event: event.String()}
+}
+
+// Reaches says whether some event leads from s to next.
+func (s RecipientStatus) Reaches(next RecipientStatus) bool {
+	return s < numRecipientStatuses && next < numRecipientStatuses &&
+		slices.Contains(recipients.table[s][:numRecipientEvents], uint8(next))
 }
 
 // TransitionError says that a lifecycle does not allow an event in a status.

@@ -34,23 +34,7 @@ func passed(status, event fsm.RecipientStatus) bool {
 }
 
 func legal(from, to fsm.RecipientStatus) bool {
-	if from == to || !from.InFlight() {
-		return from.InFlight()
-	}
-	event := fsm.Dispatch // which leads nowhere from a call in flight
-	switch to {
-	case fsm.Queued:
-		event = fsm.Requeue
-	case fsm.Started:
-		event = fsm.Connect
-	case fsm.Completed:
-		event = fsm.Complete
-	case fsm.Failed:
-		event = fsm.Fail
-	case fsm.Dispatched, fsm.Cancelled:
-	}
-	_, err := from.Next(event)
-	return err == nil
+	return from.InFlight() && (from == to || from.Reaches(to))
 }
 
 // move takes a call and its recipient to another status.

@@ -24,7 +24,7 @@ var smallDisk = flag.String("small-disk", "", "a directory on an empty filesyste
 func TestSmallDiskFillsUpAndIsUsedAgain(t *testing.T) {
 	t.Parallel()
 	if *smallDisk == "" {
-		t.Skip("no -small-disk")
+		t.Skip("-small-disk DIR is missing: a folder on a file system of about 4 MB, such as a tmpfs")
 	}
 	ballast := filepath.Join(*smallDisk, "ballast")
 	require.NoError(t, os.WriteFile(ballast, make([]byte, 2<<20), 0o600))

@@ -136,26 +136,7 @@ func passed(status, event fsm.RecipientStatus) bool {
 
 // legal says whether the lifecycle lets a call in flight become what an event says.
 func legal(from, to fsm.RecipientStatus) bool {
-	if !from.InFlight() {
-		return false
-	}
-	if from == to {
-		return true
-	}
-	event := fsm.Dispatch // which leads nowhere from a call in flight
-	switch to {
-	case fsm.Queued:
-		event = fsm.Requeue
-	case fsm.Started:
-		event = fsm.Connect
-	case fsm.Completed:
-		event = fsm.Complete
-	case fsm.Failed:
-		event = fsm.Fail
-	case fsm.Dispatched, fsm.Cancelled:
-	}
-	next, err := from.Next(event)
-	return err == nil && next == to
+	return from.InFlight() && (from == to || from.Reaches(to))
 }
 
 // merge keeps what the event says, over what earlier events of the step said.
