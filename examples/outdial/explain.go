@@ -7,7 +7,7 @@ import (
 	"strconv"
 
 	"github.com/outdial/outdial/batch"
-	"github.com/outdial/outdial/examples/outdial/csvfile"
+	"github.com/outdial/outdial/batch/csvfile"
 )
 
 // mostProblems are shown to a person; --json has all of them.

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/outdial/outdial/batch"
-	"github.com/outdial/outdial/examples/outdial/csvfile"
+	"github.com/outdial/outdial/batch/csvfile"
 	"github.com/outdial/outdial/store"
 )
 

@@ -11,7 +11,7 @@ import (
 
 	"github.com/outdial/outdial/batch"
 	"github.com/outdial/outdial/batch/config"
-	"github.com/outdial/outdial/examples/outdial/csvfile"
+	"github.com/outdial/outdial/batch/csvfile"
 )
 
 const standardStream = "-"

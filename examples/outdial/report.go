@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/outdial/outdial/dialer"
-	"github.com/outdial/outdial/examples/outdial/csvfile"
+	"github.com/outdial/outdial/batch/csvfile"
 	"github.com/outdial/outdial/fsm"
 	"github.com/outdial/outdial/store"
 )

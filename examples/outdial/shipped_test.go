@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/outdial/outdial/dialer/fake"
-	"github.com/outdial/outdial/examples/outdial/csvfile"
+	"github.com/outdial/outdial/batch/csvfile"
 )
 
 // fiction is what the package comment says of the numbers.

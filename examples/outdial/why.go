@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/outdial/outdial/dialer"
-	"github.com/outdial/outdial/examples/outdial/csvfile"
+	"github.com/outdial/outdial/batch/csvfile"
 	"github.com/outdial/outdial/store"
 )
 

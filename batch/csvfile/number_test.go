@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/outdial/outdial/examples/outdial/csvfile"
+	"github.com/outdial/outdial/batch/csvfile"
 )
 
 // quote makes a cell of any text.

@@ -9,8 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/outdial/outdial/batch/csvfile"
 	"github.com/outdial/outdial/dialer"
-	"github.com/outdial/outdial/examples/outdial/csvfile"
 )
 
 func write(t *testing.T, results []csvfile.Result, style csvfile.Style) string {
