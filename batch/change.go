@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/outdial/outdial/dialer"
+	"github.com/outdial/outdial/fsm"
 	"github.com/outdial/outdial/store"
 )
 
@@ -36,11 +37,24 @@ func (e *Engine) Retry(ctx context.Context, org, id string) (store.Batch, error)
 		return store.Batch{}, fmt.Errorf("batch: organisation %.40q: %w", org, err)
 	}
 	if o.UsageExceeded {
-		return store.Batch{}, fmt.Errorf("batch: organisation %.40q: %w", org, ErrUsageLimit)
+		return store.Batch{}, e.refuseRetry(ctx, org, id)
 	}
 	// A retry is not repeated on an error whose result is unknown: the first may have
 	// been written, its calls may have failed by now, and it would dial them once more.
 	return e.changeOnce(ctx, org, id, "retrying", store.Change{Action: store.ActionRetry})
+}
+
+// refuseRetry tells why an organisation over its usage limit gets no retry: what is wrong with the
+// batch itself comes first, since no change of the limit would help.
+func (e *Engine) refuseRetry(ctx context.Context, org, id string) error {
+	b, err := e.Batch(ctx, org, id)
+	switch {
+	case err != nil:
+		return err
+	case b.Status() == fsm.BatchCancelled:
+		return fmt.Errorf("batch: retrying batch %.40q: %w", id, ErrBatchCancelled)
+	}
+	return fmt.Errorf("batch: organisation %.40q: %w", org, ErrUsageLimit)
 }
 
 // SetTarget changes how many calls of the batch may be in flight at once, also while it

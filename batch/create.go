@@ -2,9 +2,6 @@ package batch
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -22,29 +19,35 @@ import (
 // unknown whether the batch was created, unless the request has a Key: then it can
 // be repeated.
 func (e *Engine) Create(ctx context.Context, org string, r Request) (store.Batch, error) {
+	b, _, err := e.CreateOnce(ctx, org, r)
+	return b, err
+}
+
+// CreateOnce is Create for who wants to know whether the batch is that of an earlier request
+// with the same Key. Such a batch is returned as it is now.
+func (e *Engine) CreateOnce(ctx context.Context, org string, r Request) (b store.Batch, replayed bool, err error) {
 	now := e.now()
-	if b, err := e.replayed(ctx, org, r, now); err != nil || b.ID != "" {
-		return b, err
+	if b, err = e.replayed(ctx, org, r, now); err != nil || b.ID != "" {
+		return b, err == nil, err
 	}
 	p := places{}
 	p.check(r, now, e.cfg.MaxMetadata)
 	o, n, err := e.lookUp(ctx, org, r, &p)
 	if err != nil {
-		return store.Batch{}, err
+		return store.Batch{}, false, err
 	}
-	b, err := e.newBatch(org, r, o, n, now)
-	if err != nil {
-		return store.Batch{}, err
+	if b, err = e.newBatch(org, r, o, n, now); err != nil {
+		return store.Batch{}, false, err
 	}
 	found, err := e.insert(ctx, b, newRecipients(r))
 	if err != nil {
-		return store.Batch{}, fmt.Errorf("batch: creating a batch: %w", err)
+		return store.Batch{}, false, fmt.Errorf("batch: creating a batch: %w", err)
 	}
 	if found.ID != b.ID && found.Fingerprint != b.Fingerprint {
-		return store.Batch{}, fmt.Errorf("batch: key %.40q: %w", r.Key, ErrKeyReused)
+		return store.Batch{}, false, fmt.Errorf("batch: key %.40q: %w", r.Key, ErrKeyReused)
 	}
 	e.changed(org)
-	return found, nil
+	return found, found.ID != b.ID, nil
 }
 
 // replayed finds the batch that a request with the same key made before. It comes before the
@@ -60,7 +63,7 @@ func (e *Engine) replayed(ctx context.Context, org string, r Request, now time.T
 	if len(found) == 0 || (!found[0].KeyUntil.IsZero() && !found[0].KeyUntil.After(now)) {
 		return store.Batch{}, nil
 	}
-	if own, err := fingerprint(r); err != nil || own != found[0].Fingerprint {
+	if fingerprint(r) != found[0].Fingerprint {
 		return store.Batch{}, fmt.Errorf("batch: key %.40q: %w", r.Key, ErrKeyReused)
 	}
 	return found[0], nil
@@ -121,20 +124,8 @@ func (e *Engine) newBatch(org string, r Request, o Organisation, n Number, now t
 	if r.Paused {
 		b.PausedAt = now
 	}
-	b.Fingerprint, err = fingerprint(r)
-	return b, err
-}
-
-// fingerprint tells requests apart that have the same key. The key itself and its
-// lifetime are not part of it.
-func fingerprint(r Request) (string, error) {
-	r.Key, r.KeyUntil = "", time.Time{}
-	r.ScheduledAt = stored(r.ScheduledAt) // a moment is the same however its zone is spelt
-	h := sha256.New()
-	if err := json.NewEncoder(h).Encode(r); err != nil {
-		return "", fmt.Errorf("batch: fingerprint of the request: %w", err)
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
+	b.Fingerprint = fingerprint(r)
+	return b, nil
 }
 
 func newRecipients(r Request) []store.NewRecipient {

@@ -249,6 +249,42 @@ func TestIdempotencyKey(t *testing.T) {
 	})
 }
 
+func TestCreateOnceTellsAReplay(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, dialer.Limits{})
+		r := request(3)
+		r.Key = "k"
+		first, replayed, err := w.engine.CreateOnce(t.Context(), org, r)
+		require.NoError(t, err)
+		require.False(t, replayed)
+		again, replayed, err := w.engine.CreateOnce(t.Context(), org, r)
+		require.NoError(t, err)
+		require.True(t, replayed)
+		require.Equal(t, first, again)
+		r.Name = "another"
+		_, replayed, err = w.engine.CreateOnce(t.Context(), org, r)
+		require.ErrorIs(t, err, batch.ErrKeyReused)
+		require.False(t, replayed)
+	})
+}
+
+// What is wrong with the batch itself is told before the limit, of which no change would help.
+func TestRetryOverTheUsageLimit(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, dialer.Limits{})
+		going, over := w.create(request(3)), w.create(request(3))
+		_, err := w.engine.Cancel(t.Context(), org, over.ID)
+		require.NoError(t, err)
+		w.dir.set(func(d *directory) { d.orgs[org] = batch.Organisation{ConcurrencyLimit: 5, UsageExceeded: true} })
+		for id, want := range map[string]error{
+			"acb_1": batch.ErrNotFound, over.ID: batch.ErrBatchCancelled, going.ID: batch.ErrUsageLimit,
+		} {
+			_, err := w.engine.Retry(t.Context(), org, id)
+			require.ErrorIs(t, err, want)
+		}
+	})
+}
+
 func TestALostAnswerOfTheStoreCreatesOneBatch(t *testing.T) {
 	for _, after := range []bool{true, false} {
 		bubble(t, func(t *testing.T) {

@@ -28,4 +28,7 @@ type Waiting struct {
 	Detail   string    // for a person to read
 	Position int       // recipients of its batch that come first
 	Until    time.Time // when this is expected to be over; zero: it cannot be said
+
+	asked time.Time // when this was the answer
+	pace  float64   // recipients of the batch that were dialled a second; 0: it cannot be said
 }

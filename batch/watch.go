@@ -38,35 +38,53 @@ const (
 // cursor loses nothing.
 func (e *Engine) Watch(ctx context.Context, org, batchID string, after int64) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
-		w := watcher{e: e, org: org, batch: batchID, cursor: after, yield: yield}
-		for ctx.Err() == nil {
-			news := e.feed.wait(org) // before reading: what is written after it rings
-			more, err := w.read(ctx)
+		for {
+			next, err := e.Next(ctx, org, batchID, after)
 			switch {
-			case w.stopped || ctx.Err() != nil:
+			case ctx.Err() != nil:
 				return
 			case err != nil:
 				yield(Change{}, err)
 				return
-			case more:
-				continue
 			}
-			if !pause(ctx, news, e.cfg.PollInterval) {
+			for _, c := range next {
+				if after = c.Cursor; !yield(c, nil) {
+					return
+				}
+			}
+			if len(next) < watchPage && !pause(ctx, nil, watchInterval) {
 				return
 			}
 		}
 	}
 }
 
-// pause waits for news, or long enough for another process to have written some.
-func pause(ctx context.Context, news <-chan struct{}, most time.Duration) bool {
-	least := time.NewTimer(watchInterval)
-	defer least.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-least.C:
+// Next is one step of Watch, for who serves many watchers from one: it returns the changes
+// after the cursor, in their order, some hundreds at most, and waits where there are none yet.
+// The last one's cursor is where to go on; what changed in the meantime comes then. Who
+// asks for one page after the other sets the pace: each is two reads of the store.
+//
+// The context's error where ctx ends first; ErrNotFound for an unknown batch.
+func (e *Engine) Next(ctx context.Context, org, batchID string, after int64) ([]Change, error) {
+	w := watcher{e: e, org: org, batch: batchID, cursor: after}
+	for {
+		news := e.feed.wait(org) // before reading: what is written after it rings
+		err := w.read(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil, fmt.Errorf("batch: watching organisation %.40q: %w", org, context.Cause(ctx))
+		case err != nil:
+			return nil, err
+		case len(w.changes) > 0:
+			return w.changes, nil
+		}
+		pause(ctx, news, e.cfg.PollInterval)
 	}
+}
+
+// pause waits for news, or long enough for another process to have written some. It says
+// whether ctx goes on.
+func pause(ctx context.Context, news <-chan struct{}, most time.Duration) bool {
 	timer := time.NewTimer(most)
 	defer timer.Stop()
 	select {
@@ -83,32 +101,31 @@ type watcher struct {
 	org     string
 	batch   string
 	cursor  int64
-	yield   func(Change, error) bool
-	stopped bool
+	changes []Change
 }
 
-// read yields one page of changes and says whether there may be more at once.
+// read reads one page of changes.
 //
 // The batches are read first. A batch's revision is never below that of its recipients,
 // so up to the highest one that was read, everything is there to be read; what was written
 // meanwhile has a higher one and its turn later.
-func (w *watcher) read(ctx context.Context) (more bool, err error) {
+func (w *watcher) read(ctx context.Context) error {
 	batches, err := w.batches(ctx)
 	if err != nil || len(batches) == 0 {
-		return false, err
+		return err
 	}
 	bound := batches[len(batches)-1].Rev
 	recipients, err := w.e.cfg.Store.Recipients(ctx, store.RecipientQuery{
 		Org: w.org, BatchID: w.batch, ByRev: true, AfterRev: w.cursor, Limit: watchPage, NoMetadata: true,
 	})
 	if err != nil {
-		return false, fmt.Errorf("batch: watching organisation %q: %w", w.org, err)
+		return fmt.Errorf("batch: watching organisation %q: %w", w.org, err)
 	}
 	if len(recipients) == watchPage {
 		bound = min(bound, recipients[watchPage-1].Rev)
 	}
 	w.merge(batches, recipients, bound)
-	return len(recipients) == watchPage || len(batches) == watchPage, nil
+	return nil
 }
 
 func (w *watcher) batches(ctx context.Context) ([]store.Batch, error) {
@@ -131,9 +148,9 @@ func (w *watcher) batches(ctx context.Context) ([]store.Batch, error) {
 	return []store.Batch{b}, nil
 }
 
-// merge yields both in the order of their revisions, up to bound.
+// merge puts both in the order of their revisions, up to bound.
 func (w *watcher) merge(batches []store.Batch, recipients []store.Recipient, bound int64) {
-	for !w.stopped {
+	for {
 		batch, recipient := int64(0), int64(0)
 		if len(batches) > 0 && batches[0].Rev <= bound {
 			batch = batches[0].Rev
@@ -145,18 +162,13 @@ func (w *watcher) merge(batches []store.Batch, recipients []store.Recipient, bou
 		case batch == 0 && recipient == 0:
 			return
 		case recipient == 0 || (batch != 0 && batch < recipient):
-			w.give(Change{Cursor: batch, Batch: &batches[0]})
+			w.changes = append(w.changes, Change{Cursor: batch, Batch: &batches[0]})
 			batches = batches[1:]
 		default:
-			w.give(Change{Cursor: recipient, Recipient: &recipients[0]})
+			w.changes = append(w.changes, Change{Cursor: recipient, Recipient: &recipients[0]})
 			recipients = recipients[1:]
 		}
 	}
-}
-
-func (w *watcher) give(c Change) {
-	w.cursor = c.Cursor
-	w.stopped = !w.yield(c, nil)
 }
 
 // feed wakes the watchers of an organisation.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/outdial/outdial/batch"
@@ -225,4 +226,46 @@ func TestWatchEndsWithTheStoresError(t *testing.T) {
 			require.Len(t, w.watch(id, cursor, unlimited).cursors, 1, "the batch, paused by now")
 		})
 	}
+}
+
+// Who serves many watchers from one reads pages, and loses and repeats nothing either.
+func TestNextGivesPageAfterPage(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, dialer.Limits{})
+		w.dir.limit(org, 1000)
+		w.script(0, 1200, fake.Behaviour{Talk: time.Second})
+		b := w.create(request(1200))
+		var cursors []int64
+		after := int64(0)
+		for len(cursors) < 1201 {
+			page, err := w.engine.Next(t.Context(), org, b.ID, after)
+			require.NoError(t, err)
+			require.NotEmpty(t, page)
+			for _, c := range page {
+				cursors = append(cursors, c.Cursor)
+			}
+			after = cursors[len(cursors)-1]
+		}
+		requireAscending(t, 0, cursors)
+		require.Equal(t, w.batch(b.ID).Rev, after)
+
+		begin := time.Now()
+		go func() {
+			pass(time.Minute)
+			_, err := w.engine.Pause(context.WithoutCancel(t.Context()), org, b.ID)
+			assert.NoError(t, err)
+		}()
+		page, err := w.engine.Next(t.Context(), org, b.ID, after)
+		require.NoError(t, err)
+		require.Equal(t, time.Minute, time.Since(begin), "it waits for news, and no longer")
+		require.Len(t, page, 1)
+		require.NotNil(t, page[0].Batch)
+
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_, err = w.engine.Next(ctx, org, b.ID, page[0].Cursor)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		_, err = w.engine.Next(t.Context(), "globex", b.ID, 0)
+		require.ErrorIs(t, err, batch.ErrNotFound)
+	})
 }

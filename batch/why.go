@@ -34,24 +34,34 @@ func (e *Engine) Why(ctx context.Context, org, recipientID string) (Waiting, err
 	if err != nil {
 		return Waiting{}, err
 	}
-	if w.Position, err = e.position(ctx, b, index); err != nil {
-		return Waiting{}, err
-	}
-	// The carrier's next start is the batch's next recipient's, not this one's.
-	if w.Until.IsZero() || (w.Reason == WaitPacing && w.Position > 0) {
-		w.Until = e.estimate(b, w, e.now())
-	}
-	return w, nil
+	position, err := e.position(ctx, b, index)
+	return w.At(position), err
 }
 
 // WhyBatch tells why the next recipient of a batch has not been dialled yet. The zero
-// Waiting: no recipient is queued. ErrNotFound.
+// Waiting: no recipient is queued. ErrNotFound. Waiting.At tells of those behind it.
 func (e *Engine) WhyBatch(ctx context.Context, org, batchID string) (Waiting, error) {
 	b, err := e.Batch(ctx, org, batchID)
 	if err != nil || b.Counts.Queued == 0 {
 		return Waiting{}, err
 	}
 	return e.explain(ctx, b)
+}
+
+// At is the answer for the recipient that has so many of its batch before it, made from the
+// answer for the next one. Whoever shows a list asks once and counts.
+func (w Waiting) At(position int) Waiting {
+	if w.Reason == "" {
+		return w
+	}
+	w.Position = position
+	// The carrier's next start is the batch's next recipient's, not this one's.
+	if w.pace <= 0 || (!w.Until.IsZero() && (w.Reason != WaitPacing || position == 0)) {
+		return w
+	}
+	wait := float64(position+1) / w.pace
+	w.Until = w.asked.Add(time.Duration(wait * float64(time.Second))).Truncate(time.Second)
+	return w
 }
 
 func (e *Engine) recipient(ctx context.Context, org, batchID string, index int) (store.Recipient, error) {
@@ -94,10 +104,16 @@ func (e *Engine) explain(ctx context.Context, b store.Batch) (Waiting, error) {
 	if !alive {
 		return Waiting{Reason: WaitNotRunning, Detail: "no running engine dials the region " + b.Region}, nil
 	}
-	if w, ok := e.explainHere(b); ok {
-		return w, nil
+	w, ok := e.explainHere(b)
+	if !ok {
+		if w, err = e.explainFromStore(ctx, b); err != nil {
+			return Waiting{}, err
+		}
 	}
-	return e.explainFromStore(ctx, b)
+	if w.Reason != WaitNotRunning {
+		w.asked, w.pace = now, e.pace(b, now)
+	}
+	return w, nil
 }
 
 // dialled says whether an engine is alive that dials the region.
@@ -200,23 +216,17 @@ func (e *Engine) explainFromStore(ctx context.Context, b store.Batch) (Waiting, 
 	return Waiting{Reason: WaitItsTurn, Detail: "others come first"}, nil
 }
 
-// estimate says when a recipient's turn is, from the pace at which its batch has gone
-// lately. Zero: it cannot be said.
-func (e *Engine) estimate(b store.Batch, w Waiting, now time.Time) time.Time {
+// pace is how many recipients of the batch a second have been dialled lately, 0 where it
+// cannot be said.
+func (e *Engine) pace(b store.Batch, now time.Time) float64 {
 	l := e.loopOf(b.Org)
-	if l == nil || w.Reason == WaitPaused || w.Reason == WaitNotRunning {
-		return time.Time{}
+	if l == nil {
+		return 0
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	j := l.sched.jobs[b.ID]
-	if j == nil {
-		return time.Time{}
+	if j := l.sched.jobs[b.ID]; j != nil {
+		return j.pace.rate(now)
 	}
-	rate := j.pace.rate(now)
-	if rate <= 0 {
-		return time.Time{}
-	}
-	wait := float64(w.Position+1) / rate
-	return now.Add(time.Duration(wait * float64(time.Second))).Truncate(time.Second)
+	return 0
 }

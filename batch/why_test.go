@@ -216,3 +216,29 @@ func TestWhyTellsAFaultOfTheStore(t *testing.T) {
 	_, err := w.engine.Why(ctx, org, id)
 	require.ErrorIs(t, err, context.Canceled)
 }
+
+// A list asks once and counts: each recipient is told what it would have been told alone.
+func TestWaitingIsToldForEachOfAList(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, dialer.Limits{})
+		w.script(0, 60, fake.Behaviour{Talk: 10 * time.Second})
+		w.run()
+		b := w.create(request(60))
+		pass(15 * time.Second)
+		first, err := w.engine.WhyBatch(t.Context(), org, b.ID)
+		require.NoError(t, err)
+		position := 0
+		for _, r := range w.recipients(b.ID) {
+			if r.Status != fsm.Queued {
+				continue
+			}
+			alone, err := w.engine.Why(t.Context(), org, r.ID())
+			require.NoError(t, err)
+			require.Equal(t, alone, first.At(position))
+			require.False(t, alone.Until.IsZero())
+			position++
+		}
+		require.Positive(t, position)
+		require.Zero(t, batch.Waiting{}.At(3), "nobody waits")
+	})
+}
