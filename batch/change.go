@@ -129,6 +129,6 @@ func (e *Engine) changedTo(b store.Batch, org, id, doing string, err error) (sto
 	if err != nil {
 		return store.Batch{}, fmt.Errorf("batch: %s batch %.40q: %w", doing, id, err)
 	}
-	e.changed(org)
+	e.changed(org, b.ID)
 	return b, nil
 }

@@ -46,7 +46,7 @@ func (e *Engine) CreateOnce(ctx context.Context, org string, r Request) (b store
 	if found.ID != b.ID && found.Fingerprint != b.Fingerprint {
 		return store.Batch{}, false, fmt.Errorf("batch: key %.40q: %w", r.Key, ErrKeyReused)
 	}
-	e.changed(org)
+	e.changed(org, found.ID)
 	return found, found.ID != b.ID, nil
 }
 

@@ -115,9 +115,9 @@ func (e *Engine) current() *session {
 	return e.session
 }
 
-// changed has whoever dials or watches the organisation look at it again.
-func (e *Engine) changed(org string) {
-	e.feed.changed(org)
+// changed has whoever dials for the organisation or watches the batch look at it again.
+func (e *Engine) changed(org, batchID string) {
+	e.feed.changed(org, batchID)
 	if s := e.current(); s != nil {
 		s.changed(org)
 	}

@@ -253,7 +253,11 @@ func (l *loop) apply(ctx context.Context, step store.Step, res store.Advanced) {
 	}
 	l.forgetEnded(step)
 	if res.Rev != res.PrevRev {
-		l.s.e.feed.changed(l.org.id)
+		ids := make([]string, len(res.Batches))
+		for i, b := range res.Batches {
+			ids[i] = b.ID
+		}
+		l.s.e.feed.changed(l.org.id, ids...)
 	}
 }
 

@@ -68,7 +68,7 @@ func (e *Engine) Watch(ctx context.Context, org, batchID string, after int64) it
 func (e *Engine) Next(ctx context.Context, org, batchID string, after int64) ([]Change, error) {
 	w := watcher{e: e, org: org, batch: batchID, cursor: after}
 	for {
-		news := e.feed.wait(org) // before reading: what is written after it rings
+		news := e.feed.wait(watched{org: org, id: batchID}) // before reading: what is written after it rings
 		err := w.read(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -171,29 +171,40 @@ func (w *watcher) merge(batches []store.Batch, recipients []store.Recipient, bou
 	}
 }
 
-// feed wakes the watchers of an organisation.
+// feed wakes watchers: those of a batch by the batch's own changes only, or a thousand who watch
+// other batches would all look for every call that ends.
 type feed struct {
 	mu   sync.Mutex
-	news map[string]chan struct{} // closed at the next change; absent: nobody waits
+	news map[watched]chan struct{} // closed at the next change; absent: nobody waits
 }
 
-func newFeed() *feed { return &feed{news: map[string]chan struct{}{}} }
+// watched is a batch, or an organisation where id is empty.
+type watched struct{ org, id string }
 
-// wait returns a channel that is closed at the next change of the organisation.
-func (f *feed) wait(org string) <-chan struct{} {
+func newFeed() *feed { return &feed{news: map[watched]chan struct{}{}} }
+
+// wait returns a channel that is closed at the next change.
+func (f *feed) wait(w watched) <-chan struct{} {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.news[org] == nil {
-		f.news[org] = make(chan struct{})
+	if f.news[w] == nil {
+		f.news[w] = make(chan struct{})
 	}
-	return f.news[org]
+	return f.news[w]
 }
 
-func (f *feed) changed(org string) {
+func (f *feed) changed(org string, batches ...string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if c := f.news[org]; c != nil {
+	f.ring(watched{org: org})
+	for _, id := range batches {
+		f.ring(watched{org: org, id: id})
+	}
+}
+
+func (f *feed) ring(w watched) {
+	if c := f.news[w]; c != nil {
 		close(c)
-		delete(f.news, org)
+		delete(f.news, w)
 	}
 }
