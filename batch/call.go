@@ -2,6 +2,7 @@ package batch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"sync"
@@ -34,10 +35,6 @@ func (l *loop) place(p placement, resume bool) {
 // follow stays with a call until its dialer says that it is over, or is gone.
 func (l *loop) follow(ctx context.Context, p placement, resume bool) {
 	r := reporter{l: l, id: p.call.ID}
-	dial := p.carrier.dialer.Dial
-	if resume {
-		dial = p.carrier.resumer.Resume
-	}
 	o, err := dialer.Outcome{}, errPanic // unless guard returns: a dialer can end its goroutine
 	defer func() {
 		r.close()
@@ -46,7 +43,41 @@ func (l *loop) follow(ctx context.Context, p placement, resume bool) {
 			l.sched.ended(p.call.ID, o, err, now)
 		})
 	}()
-	o, err = l.guard(ctx, p, dial, r.report)
+	if resume {
+		o, err = l.resume(ctx, p, r.report)
+	} else { // not a step deeper than need be: it is the stack of every call
+		o, err = l.guard(ctx, p, p.carrier.dialer.Dial, r.report)
+	}
+}
+
+// resume asks the carrier what becomes of a call until it can tell, or the call's time is up. An
+// answer that cannot be had now says nothing of the call, which may well go on. It asks once more when
+// the call is to end, since only the carrier can end it.
+func (l *loop) resume(ctx context.Context, p placement, report func(dialer.Progress)) (dialer.Outcome, error) {
+	const most = 30 * time.Second
+	for wait := time.Second; ; wait = min(2*wait, most) {
+		last := ctx.Err() != nil
+		o, err := l.guard(ctx, p, p.carrier.resumer.Resume, report)
+		if last || !untold(err) {
+			return o, err
+		}
+		l.logger().WarnContext(ctx, "the carrier cannot say what becomes of a call; asking again", "call", p.call.ID,
+			"carrier", p.carrier.name, "wait", wait, "error", err)
+		pause(ctx, nil, wait)
+	}
+}
+
+// untold says that an error of Resume is none of the answers there are.
+func untold(err error) bool {
+	if _, busy := errors.AsType[*dialer.UnavailableError](err); busy {
+		return true
+	}
+	for _, answer := range []error{dialer.ErrUnknownCall, dialer.ErrNotPlaced, dialer.ErrDetached, errPanic} {
+		if errors.Is(err, answer) {
+			return false
+		}
+	}
+	return err != nil
 }
 
 type dialFunc func(context.Context, dialer.Call, func(dialer.Progress)) (dialer.Outcome, error)

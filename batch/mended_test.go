@@ -96,6 +96,50 @@ func (unreachable) Resume(context.Context, dialer.Call, func(dialer.Progress)) (
 	return dialer.Outcome{}, &dialer.UnavailableError{}
 }
 
+// deaf is a carrier that cannot be asked about calls for a while.
+type deaf struct {
+	dialer.Resumer
+
+	err   error
+	times atomic.Int32
+}
+
+func (d *deaf) Resume(ctx context.Context, c dialer.Call, report func(dialer.Progress)) (dialer.Outcome, error) {
+	if d.times.Add(-1) >= 0 {
+		return dialer.Outcome{}, d.err
+	}
+	return d.Resumer.Resume(ctx, c, report)
+}
+
+// A carrier that cannot be asked right after a crash has not lost the call.
+func TestACarrierIsAskedAgainForACallThatWentOn(t *testing.T) {
+	for _, err := range []error{&dialer.UnavailableError{}, errors.New("connection reset"), context.DeadlineExceeded} {
+		bubble(t, func(t *testing.T) {
+			w := newWorld(t, dialer.Limits{})
+			first := &partition{Store: w.cfg.Store}
+			w.cfg.Store = first
+			w.cfg.Dialers = map[string]dialer.Dialer{"fake": w.carrier.Dialer()}
+			w.engine = w.newEngine()
+			w.script(0, 1, fake.Behaviour{Talk: 5 * time.Minute})
+			w.run()
+			b := w.create(request(1))
+			w.await(b.ID, time.Minute, func(c fsm.Counts) bool { return c.Started == 1 })
+			first.cut()
+			w.cfg.Store = first.Store
+			carrier, ok := w.carrier.Dialer().(dialer.Resumer)
+			require.True(t, ok)
+			d := &deaf{Resumer: carrier, err: err}
+			d.times.Store(4)
+			w.cfg.Dialers = map[string]dialer.Dialer{"fake": d}
+			w.restart()
+			got := w.awaitOver(b.ID, time.Hour)
+			require.Equal(t, fsm.Counts{Completed: 1}, got.Counts)
+			require.Equal(t, 1, w.judge().Placed(fake.Scope{}))
+			first.heal()
+		})
+	}
+}
+
 func TestADialerThatLetsGoUnaskedHoldsNoSlot(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, dialer.Limits{})

@@ -44,9 +44,10 @@ type Resumer interface {
 	// that was never learned; call.ID is what the carrier was told when it was placed.
 	// Where the call is over already, the outcome is returned at once.
 	//
-	// The error is [ErrUnknownCall] when the carrier does not know the call. An
-	// [UnavailableError] says here only that the carrier could not be asked. ErrNotPlaced
-	// says that the carrier certainly never rang anybody for it.
+	// The error is [ErrUnknownCall] when the carrier does not know the call. ErrNotPlaced
+	// says that the carrier certainly never rang anybody for it. Any other error, an
+	// [UnavailableError] too, says here only that the carrier could not be asked: it
+	// is asked again, with longer and longer waits, until the call's time is up.
 	Resume(ctx context.Context, call Call, report func(Progress)) (Outcome, error)
 }
 
