@@ -45,7 +45,7 @@ func TestBrokenFiles(t *testing.T) {
 		{"bracket left open", "[trunk]}", "[trunk}", "8:49: ',' or ']' must be specified"},
 		{"quote left open", `/greeter"`, `/greeter`, "6:11: ',' or '}' must be specified"},
 		{"anchor", "{concurrency_limit: 40", "&x {concurrency_limit: 40", "2:9: organisations.demo: expected " +
-			"concurrency_limit, region, usage_exceeded, and got an anchor, alias, merge key or tag, which are not supported"},
+			"concurrency_limit, region, usage_exceeded, api_keys, and got an anchor, alias, merge key or tag, which are not supported"},
 		{"tag", "region: EU", "region: !!str EU", "2:41: organisations.demo.region: expected text, " +
 			"and got an anchor, alias, merge key or tag, which are not supported"},
 		{"merge key", "numbers:\n", "numbers:\n  <<: {}\n", "8:3: numbers: expected a name, " +
@@ -62,7 +62,7 @@ func TestBrokenFiles(t *testing.T) {
 		{"organisation twice", "agents:", "  demo: {concurrency_limit: 1}\nagents:",
 			"3:3: organisations.demo: given twice, first in line 2"},
 		{"organisation without anything", "demo: {concurrency_limit: 40, region: EU}", "demo:",
-			"2:3: organisations.demo: expected concurrency_limit, region, usage_exceeded, and got nothing"},
+			"2:3: organisations.demo: expected concurrency_limit, region, usage_exceeded, api_keys, and got nothing"},
 		{"no limit", "concurrency_limit: 40, ", "",
 			"2:3: organisations.demo.concurrency_limit: required: the most calls in flight at once"},
 		{"limit of 0", "limit: 40", "limit: 0", "2:29: organisations.demo.concurrency_limit: expected a whole number of at least 1"},
@@ -76,9 +76,9 @@ func TestBrokenFiles(t *testing.T) {
 		{"region in lower case", "region: EU", "region: eu", "2:41: organisations.demo.region: expected US, EU or APAC"},
 		{"usage in words", "region: EU", "usage_exceeded: yes", "2:49: organisations.demo.usage_exceeded: expected true or false"},
 		{"misspelt key", "region: EU", "regoin: EU",
-			"2:33: organisations.demo.regoin: unknown: expected any of concurrency_limit, region, usage_exceeded"},
+			"2:33: organisations.demo.regoin: unknown: expected any of concurrency_limit, region, usage_exceeded, api_keys"},
 		{"key in other case", "region: EU", "Region: EU",
-			"2:33: organisations.demo.Region: unknown: expected any of concurrency_limit, region, usage_exceeded"},
+			"2:33: organisations.demo.Region: unknown: expected any of concurrency_limit, region, usage_exceeded, api_keys"},
 
 		{"agent of nobody", "{url:", "{organisation: dmeo, url:",
 			`4:27: agents.greeter.organisation: no organisation is called "dmeo": expected one of demo`},

@@ -24,6 +24,8 @@ type Config struct {
 	agents        map[string]agent
 	numbers       map[string]number
 	dialers       map[string]dialer.Dialer
+	kinds         map[string]string   // of the carriers: their URL schemes
+	keys          map[[32]byte]string // organisations by the SHA-256 of their API keys
 }
 
 type agent struct {
@@ -64,13 +66,20 @@ func parse(name string, text []byte, lookup func(string) (string, bool)) (*Confi
 	c := r.config(text)
 	if len(r.mistakes) > 0 {
 		c.Close() //nolint:gosec // the mistakes are what is to be told
-		return nil, invalid(name, text, r.mistakes)
+		return nil, invalid(name, text, r.mistakes, r.secret)
 	}
 	return c, nil
 }
 
 // Dialers returns the carriers by name, for batch.Config. They stay open until Close.
 func (c *Config) Dialers() map[string]dialer.Dialer { return maps.Clone(c.dialers) }
+
+// Kinds returns the URL scheme of each carrier by its name: sips, say, or fake.
+func (c *Config) Kinds() map[string]string { return maps.Clone(c.kinds) }
+
+// APIKeys returns the organisation that each API key belongs to, by the key's SHA-256. The file has
+// no keys, only their hashes, so whoever reads it cannot use them.
+func (c *Config) APIKeys() map[[32]byte]string { return maps.Clone(c.keys) }
 
 // Close closes the dialers that can be closed. Call it once, when no engine uses them.
 func (c *Config) Close() error {

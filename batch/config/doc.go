@@ -15,7 +15,10 @@
 // # Organisations
 //
 // concurrency_limit is required and at least 1: the most calls in flight at once. region is
-// US, EU or APAC; left out, US. usage_exceeded: true refuses new batches.
+// US, EU or APAC; left out, US. usage_exceeded: true refuses new batches. api_keys is a list of
+// those who may use the HTTP interface for the organisation, each sha256: and the 64 hex
+// digits of the key's SHA-256, as outdial key prints it. The keys themselves do not belong
+// in the file.
 //
 // # Agents
 //
@@ -47,7 +50,8 @@
 // # Mistakes
 //
 // A file is checked as a whole: [InvalidError] lists every mistake with its line and
-// column. It shows neither the values of variables nor more of a URL than its scheme.
+// column. It shows neither the values of variables, nor more of a URL than its scheme, nor
+// what stands in the place of an API key.
 // What YAML offers for repetition (anchors, aliases, merge keys, tags) and more than
 // one document in a file are refused.
 package config

@@ -61,13 +61,16 @@ func (m Mistake) quote(b *strings.Builder) {
 	fmt.Fprintf(b, "\n       | %s^", indent)
 }
 
-func invalid(file string, text []byte, mistakes []Mistake) *InvalidError {
+func invalid(file string, text []byte, mistakes []Mistake, secret map[int]bool) *InvalidError {
 	lines := strings.Split(string(text), "\n")
 	for i := range mistakes {
 		m := &mistakes[i]
 		m.Line, m.Column = max(m.Line, 1), max(m.Column, 1)
-		if m.Line <= len(lines) {
-			m.Source = printable(hideURL(strings.TrimRight(lines[m.Line-1], " \r")))
+		switch {
+		case secret[m.Line]:
+			m.Source = hidden
+		case m.Line <= len(lines):
+			m.Source = printable(hideURL(hideKeys(strings.TrimRight(lines[m.Line-1], " \r"))))
 		}
 	}
 	slices.SortStableFunc(mistakes, func(a, b Mistake) int {

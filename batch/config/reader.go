@@ -17,6 +17,7 @@ import (
 type reader struct {
 	lookup   func(string) (string, bool)
 	mistakes []Mistake
+	secret   map[int]bool // lines that are not shown, since an API key may stand there
 }
 
 // entry is a value with its name and place.
@@ -101,11 +102,11 @@ func checkDepth(tokens token.Tokens) error {
 func (r *reader) syntax(err error) {
 	var ye yaml.Error
 	if !errors.As(err, &ye) || ye.GetToken() == nil {
-		r.bad(nil, "", "%s", hideURL(err.Error()))
+		r.bad(nil, "", "%s", hideURL(hideKeys(err.Error())))
 		return
 	}
 	at := ye.GetToken().Position
-	r.mistakes = append(r.mistakes, Mistake{Line: at.Line, Column: at.Column, Message: hideURL(ye.GetMessage())})
+	r.mistakes = append(r.mistakes, Mistake{Line: at.Line, Column: at.Column, Message: hideURL(hideKeys(ye.GetMessage()))})
 }
 
 // mapping returns the entries of a mapping in their order, each name once.

@@ -21,6 +21,8 @@ func (r *reader) config(text []byte) *Config {
 		agents:        map[string]agent{},
 		numbers:       map[string]number{},
 		dialers:       map[string]dialer.Dialer{},
+		kinds:         map[string]string{},
+		keys:          map[[32]byte]string{},
 	}
 	root := r.root(text)
 	if root == nil {
@@ -28,12 +30,15 @@ func (r *reader) config(text []byte) *Config {
 	}
 	file := r.object(entry{node: root}, "organisations", "agents", "carriers", "numbers")
 	// In this order whatever the file's: numbers refer to carriers, and all to organisations.
-	names := section(r, file, "organisations", c.organisations, r.organisation)
+	keys := apiKeys{orgs: c.keys, lines: map[[32]byte]int{}}
+	names := section(r, file, "organisations", c.organisations, func(e entry) batch.Organisation {
+		return r.organisation(e, keys)
+	})
 	if len(names) == 0 && len(r.mistakes) == 0 {
 		r.bad(file.fields["organisations"].key, "organisations", "expected at least one organisation")
 	}
 	section(r, file, "agents", c.agents, func(e entry) agent { return r.agent(e, names) })
-	carriers := section(r, file, "carriers", c.dialers, r.carrier)
+	carriers := section(r, file, "carriers", c.dialers, func(e entry) dialer.Dialer { return r.carrier(e, c.kinds) })
 	maps.DeleteFunc(c.dialers, func(_ string, d dialer.Dialer) bool { return d == nil })
 	refs := references{organisations: names, carriers: carriers, open: c.dialers}
 	section(r, file, "numbers", c.numbers, func(e entry) number { return r.number(e, refs) })
@@ -58,9 +63,12 @@ func section[T any](r *reader, file object, name string, all map[string]T, read 
 	return names
 }
 
-func (r *reader) organisation(e entry) batch.Organisation {
-	o := r.object(e, "concurrency_limit", "region", "usage_exceeded")
+func (r *reader) organisation(e entry, keys apiKeys) batch.Organisation {
+	o := r.object(e, "concurrency_limit", "region", "usage_exceeded", "api_keys")
 	o.required("concurrency_limit", "the most calls in flight at once")
+	if f, ok := o.fields["api_keys"]; ok {
+		r.apiKeys(f, e.name, keys)
+	}
 	return batch.Organisation{
 		ConcurrencyLimit: o.count("concurrency_limit", 0),
 		Region:           o.region("region"),
@@ -97,7 +105,7 @@ func (o object) owner(organisations []string) string {
 	return organisations[0]
 }
 
-func (r *reader) carrier(e entry) dialer.Dialer {
+func (r *reader) carrier(e entry, kinds map[string]string) dialer.Dialer {
 	v, ok := r.scalar(e, urlEncoder)
 	if !ok {
 		return nil
@@ -107,6 +115,8 @@ func (r *reader) carrier(e entry) dialer.Dialer {
 		r.badValue(v, strings.TrimPrefix(err.Error(), "dialer: "))
 		return nil
 	}
+	scheme, _, _ := strings.Cut(v.text, ":")
+	kinds[e.name] = strings.ToLower(scheme) // as the URL was understood
 	return d
 }
 
