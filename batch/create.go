@@ -15,7 +15,7 @@ import (
 // be queued for a reason that Why tells.
 //
 // *InvalidError lists every field that cannot be accepted. ErrNotFound: the organisation,
-// the agent or the number. ErrUsageLimit, ErrKeyReused. After any other error it is
+// or the agent or the number, of which *MissingError tells. ErrUsageLimit, ErrKeyReused. After any other error it is
 // unknown whether the batch was created, unless the request has a Key: then it can
 // be repeated.
 func (e *Engine) Create(ctx context.Context, org string, r Request) (store.Batch, error) {
@@ -77,15 +77,13 @@ func (e *Engine) lookUp(ctx context.Context, org string, r Request, p *places) (
 		return o, Number{}, fmt.Errorf("batch: organisation %.40q: %w", org, err)
 	}
 	p.checkTarget(r, o)
-	n, missing := e.number(ctx, org, r, p)
+	n, noNumber := e.number(ctx, org, r, p)
 	if err := p.err(); err != nil {
 		return o, n, err
 	}
-	if _, err := e.cfg.Directory.Agent(ctx, org, r.AgentID); err != nil {
-		missing = errors.Join(fmt.Errorf("batch: agent %.40q: %w", r.AgentID, err), missing)
-	}
-	if missing != nil {
-		return o, n, missing
+	_, noAgent := e.cfg.Directory.Agent(ctx, org, r.AgentID)
+	if err := missing(r, noAgent, noNumber); err != nil {
+		return o, n, err
 	}
 	if o.UsageExceeded {
 		return o, n, fmt.Errorf("batch: organisation %.40q: %w", org, ErrUsageLimit)
@@ -98,11 +96,35 @@ func (e *Engine) number(ctx context.Context, org string, r Request, p *places) (
 		return Number{}, nil // told already
 	}
 	n, err := e.cfg.Directory.Number(ctx, org, r.NumberID)
-	if err != nil {
-		return n, fmt.Errorf("batch: number %.40q: %w", r.NumberID, err)
+	if err == nil {
+		p.checkNumber(r, n)
 	}
-	p.checkNumber(r, n)
-	return n, nil
+	return n, err
+}
+
+// missing makes one error of what the directory said of agent and number.
+func missing(r Request, agent, number error) error {
+	var errs []error
+	var none []FieldError
+	for _, x := range []struct {
+		field, what, id string
+		err             error
+	}{
+		{"agent_id", "agent", r.AgentID, agent},
+		{"from_number_id", "number", r.NumberID, number},
+	} {
+		switch {
+		case x.err == nil:
+		case errors.Is(x.err, ErrNotFound):
+			none = append(none, FieldError{x.field, fmt.Sprintf("there is no %s %.40q", x.what, x.id)})
+		default:
+			errs = append(errs, fmt.Errorf("batch: %s %.40q: %w", x.what, x.id, x.err))
+		}
+	}
+	if none != nil {
+		errs = append(errs, fmt.Errorf("batch: %w", &MissingError{Fields: none}))
+	}
+	return errors.Join(errs...)
 }
 
 func (e *Engine) newBatch(org string, r Request, o Organisation, n Number, now time.Time) (store.Batch, error) {

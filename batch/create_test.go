@@ -128,6 +128,15 @@ func TestWhatDoesNotExist(t *testing.T) {
 	_, err = w.engine.Create(t.Context(), org, r)
 	require.ErrorIs(t, err, batch.ErrNotFound)
 	require.ErrorContains(t, err, `number "nowhere"`)
+	r.AgentID = "nobody"
+	_, err = w.engine.Create(t.Context(), org, r)
+	require.ErrorIs(t, err, batch.ErrNotFound)
+	var missing *batch.MissingError
+	require.ErrorAs(t, err, &missing)
+	require.Equal(t, []batch.FieldError{
+		{Path: "agent_id", Message: `there is no agent "nobody"`},
+		{Path: "from_number_id", Message: `there is no number "nowhere"`},
+	}, missing.Fields)
 	w.requireNothingStored()
 }
 

@@ -57,3 +57,19 @@ func (e *InvalidError) Error() string {
 	}
 	return "invalid request: " + strings.Join(parts, "; ")
 }
+
+// MissingError lists the fields of a request that name what the organisation does not have. It
+// is ErrNotFound, and nothing was changed.
+type MissingError struct {
+	Fields []FieldError
+}
+
+func (e *MissingError) Error() string {
+	parts := make([]string, len(e.Fields))
+	for i, f := range e.Fields {
+		parts[i] = f.Error()
+	}
+	return ErrNotFound.Error() + ": " + strings.Join(parts, "; ")
+}
+
+func (e *MissingError) Unwrap() error { return ErrNotFound }

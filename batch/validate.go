@@ -2,6 +2,7 @@ package batch
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -39,6 +40,15 @@ func inRequest(path string) int {
 		"name", "agent_id", "from_number_id", "recipients", "target_concurrency_limit", "weight",
 		"ringing_timeout_seconds", "max_call_duration_minutes", "scheduled_at", "region", "idempotency_key",
 	}, field)
+}
+
+// Check says what is wrong with the request, as [Engine.Create] would, and creates nothing.
+// It asks the directory, and does not look for a batch with the same Key.
+func (e *Engine) Check(ctx context.Context, org string, r Request) error {
+	p := places{}
+	p.check(r, e.now(), e.cfg.MaxMetadata)
+	_, _, err := e.lookUp(ctx, org, r, &p)
+	return err
 }
 
 // check finds what is wrong with the request by itself.

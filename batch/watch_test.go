@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/outdial/outdial/batch"
@@ -250,14 +249,16 @@ func TestNextGivesPageAfterPage(t *testing.T) {
 		require.Equal(t, w.batch(b.ID).Rev, after)
 
 		begin := time.Now()
+		paused := make(chan error, 1)
 		go func() {
 			pass(time.Minute)
 			_, err := w.engine.Pause(context.WithoutCancel(t.Context()), org, b.ID)
-			assert.NoError(t, err)
+			paused <- err
 		}()
 		page, err := w.engine.Next(t.Context(), org, b.ID, after)
 		require.NoError(t, err)
 		require.Equal(t, time.Minute, time.Since(begin), "it waits for news, and no longer")
+		require.NoError(t, <-paused)
 		require.Len(t, page, 1)
 		require.NotNil(t, page[0].Batch)
 
