@@ -28,49 +28,59 @@ const (
 // one. An open batch is gone on with, even with again: a run with --again that was killed
 // and is repeated must not call anybody a third time.
 //
-// The key of a batch is the fingerprint of what is dialled, and how many batches of that
-// fingerprint there were before. So two processes that start at the same moment get
-// the same batch, and so does one that is killed before it heard that its batch was created.
+// Two processes that start at the same moment get the same batch, by its key, and so does one that is
+// killed before it heard that its batch was created. Where the other one has other options, the
+// key is refused, and the batch is there to be found.
 func (s *session) findOrCreate(ctx context.Context, p plan, again bool) (store.Batch, origin, error) {
-	prefix := keyPrefix(p)
-	var latest store.Batch
+	const tries = 3
+	for try := 1; ; try++ {
+		b, key, err := s.Earlier(ctx, p)
+		switch {
+		case err != nil:
+			return b, isNew, err
+		case b.ID != "" && !b.Counts.Over():
+			return b, goesOn, nil
+		case b.ID != "" && !again:
+			return b, isOver, nil
+		}
+		p.request.Key = key
+		b, err = s.Create(ctx, p.request)
+		switch {
+		case err == nil:
+			return b, isNew, nil
+		case !errors.Is(err, batch.ErrKeyReused) || try == tries:
+			return b, isNew, fmt.Errorf("creating the batch: %w", err)
+		}
+	}
+}
+
+// Earlier implements backend. The key of a batch is the fingerprint of what is dialled, and how many
+// batches of that fingerprint there were before.
+func (l *local) Earlier(ctx context.Context, p plan) (latest store.Batch, key string, err error) {
+	prefix, remote := keyPrefix(p, l.org), remotePrefix(p)
 	generation := 0
-	for b, err := range s.batches(ctx, store.BatchQuery{}) {
+	for b, err := range l.Batches(ctx, false) {
 		if err != nil {
-			return store.Batch{}, isNew, err
+			return b, "", err
 		}
 		rest, ours := strings.CutPrefix(b.Key, prefix)
 		n, err := strconv.Atoi(rest)
 		switch {
-		case !ours || err != nil:
+		case (!ours || err != nil) && !strings.HasPrefix(b.Key, remote):
 			continue
 		case !b.Counts.Over():
-			return b, goesOn, nil
-		case n > generation:
-			generation, latest = n, b
+			return b, "", nil
+		case latest.ID == "":
+			latest = b
 		}
+		generation = max(generation, n)
 	}
-	if generation > 0 && !again {
-		return latest, isOver, nil
-	}
-	return s.create(ctx, p, prefix+strconv.Itoa(generation+1), again)
-}
-
-func (s *session) create(ctx context.Context, p plan, key string, again bool) (store.Batch, origin, error) {
-	p.request.Key = key
-	b, err := s.engine.Create(ctx, s.org, p.request)
-	switch {
-	case errors.Is(err, batch.ErrKeyReused): // with other options, by another process, a moment ago
-		return s.findOrCreate(ctx, p, again)
-	case err != nil:
-		return b, isNew, fmt.Errorf("creating the batch: %w", err)
-	}
-	return b, isNew, nil
+	return latest, prefix + strconv.Itoa(generation+1), nil
 }
 
 // keyPrefix is the fingerprint of who is called, with which metadata, by whom and from which
 // number. Options that only say how, such as the target, are not part of it.
-func keyPrefix(p plan) string {
+func keyPrefix(p plan, org string) string {
 	h := sha256.New()
 	add := func(field []byte) {
 		var size [8]byte
@@ -78,7 +88,7 @@ func keyPrefix(p plan) string {
 		h.Write(size[:])
 		h.Write(field)
 	}
-	for _, field := range []string{"1", p.org, p.request.AgentID, p.request.NumberID} {
+	for _, field := range []string{"1", org, p.request.AgentID, p.request.NumberID} {
 		add([]byte(field))
 	}
 	for _, r := range p.request.Recipients {
@@ -88,18 +98,22 @@ func keyPrefix(p plan) string {
 	return "run:" + hex.EncodeToString(h.Sum(nil)) + ":"
 }
 
+// remotePrefix is what a database has of the keys that runs sent to the server that has it open.
+func remotePrefix(p plan) string { return "http:" + keyPrefix(p, "") }
+
 // refuseOthers keeps run from dialling recipients that this command does not name. The
 // engine dials every batch of its database; one that was interrupted would go on beside
 // this one. The worst case is a file that was corrected after an interrupted run:
 // to the engine that is another batch, and whoever is in both would be called twice.
-func (s *session) refuseOthers(ctx context.Context, p plan, now time.Time) error {
-	prefix := keyPrefix(p)
+func (l *local) refuseOthers(ctx context.Context, p plan, now time.Time) error {
+	prefix, remote := keyPrefix(p, l.org), remotePrefix(p)
 	var others []string
-	for b, err := range s.batches(ctx, store.BatchQuery{Open: true}) {
+	for b, err := range l.Batches(ctx, true) {
 		if err != nil {
 			return err
 		}
-		if b.Claimable(now) && !strings.HasPrefix(b.Key, prefix) {
+		ours := strings.HasPrefix(b.Key, prefix) || strings.HasPrefix(b.Key, remote)
+		if b.Claimable(now) && !ours {
 			others = append(others, fmt.Sprintf("  %s %q: %d of %d left", b.ID, b.Name, b.Counts.Queued, b.Counts.Scheduled()))
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -10,10 +11,8 @@ import (
 	"os"
 	"strings"
 
-	"github.com/outdial/outdial/batch"
 	"github.com/outdial/outdial/batch/config"
 	_ "github.com/outdial/outdial/dialer/fake" // the carrier kind fake://
-	"github.com/outdial/outdial/store/sqlite"
 )
 
 //go:embed default.yaml
@@ -84,19 +83,20 @@ func choices(what string, all []string) string {
 	return "there are the " + what + "s " + strings.Join(all, ", ")
 }
 
-// session is an open database, and an engine over it.
+// session is what a command works on: a database, or a server.
 type session struct {
-	org    string
-	config *config.Config
-	store  *sqlite.Store
-	engine *batch.Engine
-	logger *slog.Logger
+	backend
+
+	local *local // nil: it is a server
 }
 
 // openExisting is for commands that have nothing to do in an empty database.
 func (a *app) openExisting(ctx context.Context) (*session, error) {
-	if _, err := os.Stat(a.cli.DB); errors.Is(err, fs.ErrNotExist) {
-		return nil, usagef("there is no database %s: outdial run makes it, and --db names another", a.cli.DB)
+	if a.cli.Server != "" {
+		return a.openServer()
+	}
+	if _, err := os.Stat(a.database()); errors.Is(err, fs.ErrNotExist) {
+		return nil, usagef("there is no database %s: outdial run makes it, and --db names another", a.database())
 	}
 	c, err := a.loadConfig()
 	if err != nil {
@@ -115,38 +115,26 @@ func (a *app) open(ctx context.Context, c *config.Config, org string) (*session,
 	if a.cli.Verbose {
 		logger = slog.New(slog.NewTextHandler(a.stderr, nil))
 	}
-	st, err := sqlite.Open(ctx, sqlite.Config{Path: a.cli.DB, Logger: logger})
+	l, err := openLocal(ctx, a.database(), c, logger, drainTimeout)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("the database cannot be used: %w", err), c.Close())
+		return nil, err
 	}
-	s := &session{org: org, config: c, store: st, logger: logger}
-	if s.engine, err = s.newEngine(); err != nil {
-		return nil, errors.Join(err, s.close())
-	}
-	return s, nil
+	l.org = org
+	return &session{backend: l, local: l}, nil
 }
 
-// newEngine makes one of which Run has not been called, since that is possible only once.
-func (s *session) newEngine() (*batch.Engine, error) {
-	e, err := batch.New(batch.Config{
-		Store: s.store, Directory: s.config, Dialers: s.config.Dialers(), Logger: s.logger,
-		DrainTimeout: drainTimeout,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("starting the engine: %w", err)
-	}
-	return e, nil
-}
+const defaultDatabase = "outdial.db"
 
-func (s *session) close() error { return errors.Join(s.store.Close(), s.config.Close()) }
+// database is the file that --db names.
+func (a *app) database() string { return cmp.Or(a.cli.DB, defaultDatabase) }
 
-// with opens the database for one command and closes it behind it.
+// with opens what one command works on and closes it behind it.
 func (a *app) with(ctx context.Context, do func(*session) error) (err error) {
 	s, err := a.openExisting(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { err = first(err, s.close()) }()
+	defer func() { err = first(err, s.Close()) }()
 	return do(s)
 }
 

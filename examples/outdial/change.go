@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/outdial/outdial/batch"
 	"github.com/outdial/outdial/store"
 )
 
@@ -17,7 +16,7 @@ type pauseCmd struct{ named }
 
 // Run pauses a batch.
 func (c *pauseCmd) Run(ctx context.Context, a *app) error {
-	return a.change(ctx, c.Batch, (*batch.Engine).Pause,
+	return a.change(ctx, c.Batch, store.Change{Action: store.ActionPause},
 		func(b, _ store.Batch) string {
 			return fmt.Sprintf("Batch %s is paused with %s to go. %s", b.ID, plural(b.Counts.Queued, "recipient"), inProgress(b))
 		})
@@ -27,9 +26,9 @@ type resumeCmd struct{ named }
 
 // Run lets a paused batch go on.
 func (c *resumeCmd) Run(ctx context.Context, a *app) error {
-	return a.change(ctx, c.Batch, (*batch.Engine).Resume,
+	return a.change(ctx, c.Batch, store.Change{Action: store.ActionResume},
 		func(b, _ store.Batch) string {
-			return fmt.Sprintf("Batch %s goes on, with %s to go. %s", b.ID, plural(b.Counts.Queued, "recipient"), ifNotGoing)
+			return fmt.Sprintf("Batch %s goes on, with %s to go.", b.ID, plural(b.Counts.Queued, "recipient"))
 		})
 }
 
@@ -37,7 +36,7 @@ type cancelCmd struct{ named }
 
 // Run cancels a batch.
 func (c *cancelCmd) Run(ctx context.Context, a *app) error {
-	return a.change(ctx, c.Batch, (*batch.Engine).Cancel,
+	return a.change(ctx, c.Batch, store.Change{Action: store.ActionCancel},
 		func(b, before store.Batch) string {
 			if before.Counts.Over() {
 				return fmt.Sprintf("Batch %s was over already; nothing has changed.", b.ID)
@@ -51,13 +50,13 @@ type retryCmd struct{ named }
 
 // Run queues what failed again.
 func (c *retryCmd) Run(ctx context.Context, a *app) error {
-	return a.change(ctx, c.Batch, (*batch.Engine).Retry,
+	return a.change(ctx, c.Batch, store.Change{Action: store.ActionRetry},
 		func(b, before store.Batch) string {
 			n := b.Counts.Queued - before.Counts.Queued
 			if n <= 0 {
 				return fmt.Sprintf("Batch %s has no recipient whose call failed; nothing has changed.", b.ID)
 			}
-			return fmt.Sprintf("Queued again in batch %s: %s. %s", b.ID, plural(n, "recipient"), ifNotGoing)
+			return fmt.Sprintf("Queued again in batch %s: %s.", b.ID, plural(n, "recipient"))
 		})
 }
 
@@ -69,18 +68,13 @@ type targetCmd struct {
 
 // Run changes a batch's limit.
 func (c *targetCmd) Run(ctx context.Context, a *app) error {
-	setTarget := func(e *batch.Engine, ctx context.Context, org, id string) (store.Batch, error) {
-		return e.SetTarget(ctx, org, id, c.Calls)
-	}
-	return a.change(ctx, c.Batch, setTarget, func(b, _ store.Batch) string {
-		return fmt.Sprintf("Batch %s has at most %s in progress at once now.", b.ID, plural(b.Target, "call"))
-	})
+	return a.change(ctx, c.Batch, store.Change{Action: store.ActionSetTarget, Target: c.Calls},
+		func(b, _ store.Batch) string {
+			return fmt.Sprintf("Batch %s has at most %s in progress at once now.", b.ID, plural(b.Target, "call"))
+		})
 }
 
-const (
-	whoDials   = "outdial run with its file goes on with it"
-	ifNotGoing = "If it is not being dialled already, " + whoDials + "."
-)
+const whoDials = "outdial run with its file goes on with it"
 
 func inProgress(b store.Batch) string {
 	if n := b.Counts.InFlight(); n > 0 {
@@ -91,16 +85,14 @@ func inProgress(b store.Batch) string {
 
 // change does one thing to one batch and says so.
 func (a *app) change(
-	ctx context.Context, name string,
-	do func(e *batch.Engine, ctx context.Context, org, id string) (store.Batch, error),
-	tell func(after, before store.Batch) string,
+	ctx context.Context, name string, what store.Change, tell func(after, before store.Batch) string,
 ) error {
 	return a.with(ctx, func(s *session) error {
 		before, err := s.find(ctx, name)
 		if err != nil {
 			return err
 		}
-		after, err := do(s.engine, ctx, s.org, before.ID)
+		after, err := s.Change(ctx, before.ID, what)
 		if err != nil {
 			return fmt.Errorf("batch %s: %w", before.ID, err)
 		}
@@ -110,6 +102,9 @@ func (a *app) change(
 			return nil
 		}
 		a.print("%s\n", note)
+		if s.local != nil && after.Counts.Queued > 0 && after.PausedAt.IsZero() {
+			a.say("If it is not being dialled already, %s.", whoDials)
+		}
 		return nil
 	})
 }

@@ -15,8 +15,10 @@ import (
 //nolint:lll,tagalign // a tag cannot be broken over lines
 type cli struct {
 	Config  string `help:"The configuration: organisations, agents, carriers and numbers. Without it, a built-in one whose carrier is an imitation: nobody's phone rings." placeholder:"FILE" type:"path"`
-	DB      string `name:"db" default:"outdial.db" help:"The file that keeps batches and calls (default: outdial.db)." placeholder:"FILE" type:"path"`
-	Org     string `help:"The organisation. Can be left out where the configuration has only one." placeholder:"ID"`
+	DB      string `name:"db" help:"The file that keeps batches and calls (default: outdial.db)." placeholder:"FILE" type:"path"`
+	Org     string `help:"The organisation. Can be left out where the configuration has only one." placeholder:"ID" aliases:"organisation"`
+	Server  string `help:"Do it at this server instead of in a database." placeholder:"URL" env:"OUTDIAL_SERVER"`
+	APIKey  string `name:"key" help:"The API key for the server. Better set in the environment: others can see the arguments of a process." placeholder:"KEY" env:"OUTDIAL_KEY"`
 	JSON    bool   `name:"json" help:"Write one JSON document to the standard output, for programs."`
 	Verbose bool   `help:"Say what the engine does, on the standard error output."`
 
@@ -30,6 +32,8 @@ type cli struct {
 	Target targetCmd `cmd:"" help:"Change how many calls of a batch may be in progress at once."`
 	Cancel cancelCmd `cmd:"" help:"Never call the recipients of a batch that are still queued."`
 	Retry  retryCmd  `cmd:"" help:"Queue the recipients of a batch again whose call failed."`
+	Serve  serveCmd  `cmd:"" help:"Dial what others ask for over HTTP, until told to stop."`
+	Key    keyCmd    `cmd:"" help:"Make an API key for the HTTP interface."`
 	Help   helpCmd   `cmd:"" help:"Explain a command."`
 }
 

@@ -18,6 +18,8 @@
 //	outdial target BATCH N   change how many calls may be in progress at once
 //	outdial cancel BATCH     never call those that are still queued
 //	outdial retry BATCH      queue those again whose call failed
+//	outdial serve            dial what others ask for over HTTP
+//	outdial key              make an API key for that
 //	outdial help COMMAND     explain a command
 //
 // A BATCH is named by its id, by the first few characters of it, or by the word last.
@@ -51,12 +53,38 @@
 // ends the process at once. Only one process at a time dials from a database: another
 // one that is started meanwhile waits, and its batch is dialled by the first.
 //
+// # Serving
+//
+// outdial serve is the HTTP interface of package batch/httpapi, the engine and the database in one
+// process, until SIGTERM or Ctrl-C. Beside the interface it answers /healthz, which says that the process
+// lives, and /readyz, which says why it cannot dial if it cannot. It then begins no call, answers
+// what has been asked, waits for calls in progress (--drain) and ends with 0; a second signal ends
+// it at once. What is left goes on when it is started again, after a kill -9 too.
+//
+// With --config it serves the organisations of the file, for the keys whose hashes the file has under
+// api_keys; outdial key makes a key with its hash. Without, it serves the built-in
+// configuration for one key. Its start writes the line OUTDIAL_KEY=… to the standard output, once; the
+// key is kept in a file beside the database, with -key behind its name, which nobody else may
+// read, so that clients go on after a restart. The standard error output has the log, in which
+// phone numbers are never whole.
+//
+// # At a server
+//
+// With --server URL, or OUTDIAL_SERVER in the environment, every other command works over that interface
+// instead of a database, with the key in OUTDIAL_KEY: the same output, the same exit codes. Only
+// these differ. run needs --agent and --from, since the server's configuration is not
+// known here, and has no --dry-run. It follows what the server does; Ctrl-C leaves the batch to the
+// server, which goes on, and the same command follows it again. It finds the batch of an
+// earlier run by its recipients, and creates it under an Idempotency-Key, so that no
+// lost answer and no second start can call anybody twice. In JSON, batches have no organisation, and
+// failed_before_a_call only where the server tells.
+//
 // # Output
 //
 // The standard output has results only: the table, or with --json one JSON document, or with
 // --out - the CSV. Everything else is said on the standard error output: a progress bar if
 // somebody watches, otherwise a plain line every few seconds. A JSON document has the
-// members that apply of batch, batches, outcomes, waiting, recipients, plan, file, note and
+// members that apply of batch, batches, outcomes, waiting, recipients, plan, file, key, note and
 // error; names are in snake_case and times are RFC 3339 in UTC. Whole phone numbers stand in
 // results only (--out, export), nowhere else.
 //

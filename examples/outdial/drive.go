@@ -43,7 +43,9 @@ func (a *app) drive(ctx context.Context, s *session, b store.Batch) error {
 	g.Go(func() error { return v.watch(watching, stop) })
 	g.Go(func() error { a.interrupts(watching, v, caught, stop); return nil })
 	err := a.dial(dialling, s, v)
-	v.settle(watching)
+	if s.local != nil {
+		v.settle(watching)
+	}
 	quiet()
 	return first(err, g.Wait())
 }
@@ -51,7 +53,11 @@ func (a *app) drive(ctx context.Context, s *session, b store.Batch) error {
 // dial runs the engine. Where another process dials from the database, that one also
 // dials this batch, and this process takes over when it stops.
 func (a *app) dial(ctx context.Context, s *session, v *view) error {
-	engine := s.engine
+	if s.local == nil { // the server dials
+		<-ctx.Done()
+		return nil
+	}
+	engine := s.local.engine
 	for told := false; ; told = true {
 		err := engine.Run(ctx)
 		switch {
@@ -66,7 +72,7 @@ func (a *app) dial(ctx context.Context, s *session, v *view) error {
 		if !wait(ctx, pollOwner) {
 			return nil
 		}
-		if engine, err = s.newEngine(); err != nil {
+		if engine, err = s.local.newEngine(); err != nil {
 			return err
 		}
 	}
@@ -80,7 +86,11 @@ func (a *app) interrupts(ctx context.Context, v *view, caught <-chan os.Signal, 
 	case <-caught:
 	}
 	stop(errInterrupted)
-	v.say("Stopping: no new calls. Those in progress may end: %d. Ctrl-C again stops at once.", v.stop())
+	if n := v.stop(); v.session.local == nil {
+		v.say("Batch %s goes on at the server. \"outdial pause %[1]s\" or \"outdial cancel %[1]s\" stops it.", v.id)
+	} else {
+		v.say("Stopping: no new calls. Those in progress may end: %d. Ctrl-C again stops at once.", n)
+	}
 	select {
 	case <-ctx.Done():
 	case <-caught:

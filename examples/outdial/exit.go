@@ -45,7 +45,7 @@ func exitCode(err error) int {
 		return exitDone
 	case errors.As(err, &e):
 		return e.code
-	case errors.As(err, &invalid):
+	case errors.As(err, &invalid), refused(err):
 		return exitUsage
 	}
 	return exitFailed

@@ -2,46 +2,31 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"iter"
+	"errors"
 	"strings"
 
+	"github.com/outdial/outdial/batch"
 	"github.com/outdial/outdial/store"
 )
 
-const pageSize = 100
-
-// batches goes through the organisation's batches, newest first.
-func (s *session) batches(ctx context.Context, q store.BatchQuery) iter.Seq2[store.Batch, error] {
-	q.Org, q.Limit = s.org, pageSize
-	return func(yield func(store.Batch, error) bool) {
-		for {
-			page, err := s.engine.Batches(ctx, q)
-			if err != nil {
-				yield(store.Batch{}, fmt.Errorf("reading the batches: %w", err))
-				return
-			}
-			for _, b := range page {
-				if !yield(b, nil) {
-					return
-				}
-			}
-			if len(page) < pageSize {
-				return
-			}
-			q.After = page[len(page)-1].ID
-		}
-	}
-}
+// idLength is how long a batch's whole id is.
+const idLength = len(store.BatchPrefix) + 22
 
 // find returns the batch that somebody means: by its id, by the beginning of it, or "last".
 func (s *session) find(ctx context.Context, name string) (store.Batch, error) {
+	if len(name) == idLength && strings.HasPrefix(name, store.BatchPrefix) {
+		b, err := s.Batch(ctx, name)
+		if errors.Is(err, batch.ErrNotFound) {
+			return b, noBatch(name)
+		}
+		return b, err
+	}
 	var found []store.Batch
-	for b, err := range s.batches(ctx, store.BatchQuery{}) {
+	for b, err := range s.Batches(ctx, false) {
 		if err != nil {
 			return store.Batch{}, err
 		}
-		if name == "last" || b.ID == name {
+		if name == "last" {
 			return b, nil
 		}
 		if strings.HasPrefix(b.ID, name) || strings.HasPrefix(b.ID, store.BatchPrefix+name) {
@@ -56,5 +41,9 @@ func (s *session) find(ctx context.Context, name string) (store.Batch, error) {
 	case name == "last":
 		return store.Batch{}, usagef("there is no batch yet")
 	}
-	return store.Batch{}, usagef("there is no batch %q; \"outdial ls\" lists them", name)
+	return store.Batch{}, noBatch(name)
+}
+
+func noBatch(name string) error {
+	return usagef("there is no batch %q; \"outdial ls\" lists them", name)
 }

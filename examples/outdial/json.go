@@ -21,13 +21,14 @@ type document struct {
 	Recipients []recipientJSON `json:"recipients,omitempty"`
 	Plan       *planJSON       `json:"plan,omitempty"`
 	File       *fileJSON       `json:"file,omitempty"`
+	Key        *keyJSON        `json:"key,omitempty"`
 	Note       string          `json:"note,omitempty"`
 	Error      *errJSON        `json:"error,omitempty"`
 }
 
 type batchJSON struct {
 	ID           string     `json:"id"`
-	Organisation string     `json:"organisation"`
+	Organisation string     `json:"organisation,omitempty"` // not told by a server
 	Name         string     `json:"name"`
 	AgentID      string     `json:"agent_id"`
 	NumberID     string     `json:"from_number_id"`
@@ -50,17 +51,21 @@ type batchJSON struct {
 }
 
 type countsJSON struct {
-	Queued     int `json:"queued"`
-	Dispatched int `json:"dispatched"`
-	Started    int `json:"started"`
-	Completed  int `json:"completed"`
-	Failed     int `json:"failed"`
-	Cancelled  int `json:"cancelled"`
-	Unplaced   int `json:"failed_before_a_call"`
+	Queued     int  `json:"queued"`
+	Dispatched int  `json:"dispatched"`
+	Started    int  `json:"started"`
+	Completed  int  `json:"completed"`
+	Failed     int  `json:"failed"`
+	Cancelled  int  `json:"cancelled"`
+	Unplaced   *int `json:"failed_before_a_call,omitempty"` // a server does not always tell
 }
 
 func batchOf(b store.Batch) *batchJSON {
 	c := b.Counts
+	var unplaced *int
+	if c.Unplaced >= 0 {
+		unplaced = &c.Unplaced
+	}
 	return &batchJSON{
 		ID: b.ID, Organisation: b.Org, Name: b.Name, AgentID: b.AgentID, NumberID: b.NumberID,
 		Region: b.Region, Status: b.Status().String(), Over: c.Over(), Target: b.Target, Weight: b.Weight,
@@ -68,7 +73,7 @@ func batchOf(b store.Batch) *batchJSON {
 		Scheduled: c.Scheduled(), RetryCount: b.RetryCount,
 		Counts: countsJSON{
 			Queued: c.Queued, Dispatched: c.Dispatched, Started: c.Started, Completed: c.Completed,
-			Failed: c.Failed, Cancelled: c.Cancelled, Unplaced: c.Unplaced,
+			Failed: c.Failed, Cancelled: c.Cancelled, Unplaced: unplaced,
 		},
 		CreatedAt: b.CreatedAt.UTC(), UpdatedAt: b.UpdatedAt.UTC(), ScheduledAt: b.ScheduledAt.UTC(),
 		AdmittedAt: b.AdmittedAt.UTC(), PausedAt: b.PausedAt.UTC(), CancelledAt: b.CancelledAt.UTC(),
@@ -93,12 +98,8 @@ type waitingJSON struct {
 
 // waitingOf returns nil for somebody who does not wait.
 func waitingOf(w batch.Waiting) *waitingJSON {
-	switch w.Reason {
-	case "":
+	if w.Reason == "" {
 		return nil
-	case batch.WaitNotRunning: // in the words of somebody at a terminal
-		w.Detail = "nothing dials from this database at the moment; " + whoDials
-	default:
 	}
 	return &waitingJSON{Reason: string(w.Reason), Detail: w.Detail, Position: w.Position, Until: w.Until.UTC()}
 }

@@ -33,7 +33,7 @@ const (
 	killTarget     = 8
 	killLimit      = 12
 	killConfig     = `
-organisations: {demo: {concurrency_limit: %d, region: EU}}
+organisations: {demo: {concurrency_limit: %d, region: EU, api_keys: ["%s"]}}
 agents: {greeter: {}}
 carriers: {imitation: "fake://?answer=0.6&no_answer=0.2&busy=0.1&failed=0.05&refused=0.05&ring=2s&talk=6s&speed=20&books=%s"}
 numbers: {london: {e164: "+442079460000", carriers: [imitation]}}
@@ -60,6 +60,7 @@ type killer struct {
 	binary string
 	random *rand.Rand
 	left   int // kills to go
+	most   int // calls at once
 	total  int
 
 	files    []string // that were dialled
@@ -87,14 +88,14 @@ func newKiller(t *testing.T) *killer {
 	seed := cmp.Or(*killSeed, uint64(time.Now().UnixNano()))
 	t.Logf("%d kills, -killseed %d", total, seed)
 	k := &killer{
-		t: t, dir: t.TempDir(), left: total, total: total, promised: map[string]bool{},
+		t: t, dir: t.TempDir(), left: total, total: total, most: killTarget, promised: map[string]bool{},
 		random: rand.New(rand.NewPCG(seed, 0)),
 	}
 	k.binary = filepath.Join(k.dir, "outdial.exe")
 	build := exec.Command("go", "build", "-o", k.binary, ".")
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, string(out))
-	config := fmt.Sprintf(killConfig, killLimit, k.books())
+	config := fmt.Sprintf(killConfig, killLimit, hashOf(testKey), k.books())
 	require.NoError(t, os.WriteFile(k.path("config.yaml"), []byte(config), 0o600))
 	return k
 }

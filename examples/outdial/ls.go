@@ -17,7 +17,7 @@ func (c *lsCmd) Run(ctx context.Context, a *app) error {
 	return a.with(ctx, func(s *session) error {
 		list := []batchJSON{}
 		var batches []store.Batch
-		for b, err := range s.batches(ctx, store.BatchQuery{Open: c.Open}) {
+		for b, err := range s.Batches(ctx, c.Open) {
 			if err != nil {
 				return err
 			}

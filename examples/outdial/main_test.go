@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -20,13 +21,26 @@ import (
 	"github.com/outdial/outdial/dialer/fake"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// Those who develop this may well have them set.
+	for _, name := range []string{"OUTDIAL_SERVER", "OUTDIAL_KEY"} {
+		if err := os.Unsetenv(name); err != nil {
+			panic(err)
+		}
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // fast is a carrier on which a call takes no time; slow one on which it takes a quarter of a second.
 const (
 	fast = "fake://?answer=0.5&no_answer=0.2&busy=0.1&failed=0.1&refused=0.1&ring=0&talk=0&seed=4&books=BOOKS"
 	slow = "fake://?answer=1&ring=0&talk=250ms&books=BOOKS"
 )
+
+// testKey is the API key of the configuration that a world has.
+const testKey = "od_testtesttesttesttesttest"
+
+func hashOf(key string) string { return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(key))) }
 
 // world is a directory with a configuration, in which outdial is called as one would from a shell.
 type world struct {
@@ -40,7 +54,7 @@ func newWorld(t *testing.T, carrier string) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir(), signals: make(chan os.Signal, 2), exits: make(chan int, 1)}
 	w.write("config.yaml", `
-organisations: {demo: {concurrency_limit: 8, region: EU}}
+organisations: {demo: {concurrency_limit: 8, region: EU, api_keys: ["`+hashOf(testKey)+`"]}}
 agents: {greeter: {}}
 carriers: {imitation: "`+strings.Replace(carrier, "BOOKS", w.path("books.jsonl"), 1)+`"}
 numbers: {london: {e164: "+442079460000", carriers: [imitation], any_region: true}}
@@ -78,6 +92,12 @@ func (w *world) run(args ...string) result { return w.runWatched(nil, args...) }
 // runWatched lets seen look at each piece that the command says.
 func (w *world) runWatched(seen func(said string), args ...string) result {
 	w.t.Helper()
+	return w.exec(seen, append(args, "--config", w.path("config.yaml"), "--db", w.path("test.db"))...)
+}
+
+// exec runs a command with the arguments as they are.
+func (w *world) exec(seen func(said string), args ...string) result {
+	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
 	defer cancel()
 	var out bytes.Buffer
@@ -86,7 +106,7 @@ func (w *world) runWatched(seen func(said string), args ...string) result {
 	e.stdout, e.stderr = &out, said
 	e.signals = func() (<-chan os.Signal, func()) { return w.signals, func() {} }
 	e.exit = func(code int) { w.exits <- code }
-	code := run(ctx, append(args, "--config", w.path("config.yaml"), "--db", w.path("test.db")), e)
+	code := run(ctx, args, e)
 	require.NoError(w.t, ctx.Err(), "%v took too long", args)
 	return result{code: code, out: out.String(), errOut: said.String()}
 }

@@ -6,8 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/outdial/outdial/dialer/fake"
 	"github.com/outdial/outdial/batch/csvfile"
+	"github.com/outdial/outdial/dialer/fake"
 )
 
 // stopped is a world with one batch that was interrupted.

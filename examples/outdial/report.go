@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/outdial/outdial/dialer"
 	"github.com/outdial/outdial/batch/csvfile"
+	"github.com/outdial/outdial/dialer"
 	"github.com/outdial/outdial/fsm"
 	"github.com/outdial/outdial/store"
 )
@@ -24,17 +24,13 @@ type report struct {
 
 // report reads what is known of a batch; the metadata, which can be large, only on request.
 func (s *session) report(ctx context.Context, id string, metadata bool) (report, error) {
-	b, err := s.engine.Batch(ctx, s.org, id)
+	b, recipients, err := s.Whole(ctx, id, metadata)
 	if err != nil {
-		return report{}, fmt.Errorf("reading batch %s: %w", id, err)
+		return report{}, err
 	}
-	recipients, err := s.engine.Recipients(ctx, store.RecipientQuery{Org: s.org, BatchID: id, NoMetadata: !metadata})
+	list, err := s.Calls(ctx, id)
 	if err != nil {
-		return report{}, fmt.Errorf("reading the recipients of batch %s: %w", id, err)
-	}
-	list, err := s.engine.Calls(ctx, store.CallQuery{Org: s.org, BatchID: id})
-	if err != nil {
-		return report{}, fmt.Errorf("reading the calls of batch %s: %w", id, err)
+		return report{}, err
 	}
 	calls := make(map[string]store.Call, len(list))
 	for _, c := range list {
@@ -76,6 +72,7 @@ func (c *runCmd) conclude(ctx context.Context, a *app, s *session, b store.Batch
 		a.printJSON(document{Batch: batchOf(r.batch), Outcomes: &r.outcomes})
 	} else {
 		a.tellOutcome(r, a.now().Sub(started), c.Out)
+		a.tellRest(s, r.batch)
 	}
 	return first(err, verdict(r.batch))
 }
@@ -93,7 +90,15 @@ func (a *app) tellOutcome(r report, took time.Duration, out string) {
 	if took > time.Second {
 		a.say("It took %v.", roughly(took))
 	}
-	if n := b.Counts.Queued; n > 0 {
+}
+
+// tellRest says what happens to those who are left.
+func (a *app) tellRest(s *session, b store.Batch) {
+	switch n := b.Counts.Queued; {
+	case n == 0:
+	case s.local == nil:
+		a.say("%s left. The server goes on with them; the same command shows how.", plural(n, "recipient"))
+	default:
 		a.say("%s left. The same command goes on with them.", plural(n, "recipient"))
 	}
 }

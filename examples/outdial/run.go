@@ -14,7 +14,7 @@ type runCmd struct {
 
 	Name        string        `group:"The batch:" help:"What to call the batch (default: the file's name)." placeholder:"TEXT"`
 	Agent       string        `group:"The batch:" help:"The agent who talks (default: the only one)." placeholder:"ID"`
-	From        string        `group:"The batch:" help:"The number to call from, by its id (default: the only one)." placeholder:"ID"`
+	From        string        `group:"The batch:" help:"The number to call from, by its id (default: the only one)." placeholder:"ID" aliases:"number"`
 	Target      int           `group:"The batch:" help:"The most calls in progress at once (default: half the organisation's limit)." placeholder:"N"`
 	Weight      int           `group:"The batch:" help:"The share of the organisation's capacity beside its other batches (default: 1)." placeholder:"N"`
 	RingTimeout time.Duration `group:"The batch:" help:"How long a phone may ring: 5s to 80s (default: 60s)." placeholder:"TIME"`
@@ -41,6 +41,9 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 	if err := checkOut(c.Out, c.File); err != nil {
 		return err
 	}
+	if a.cli.Server != "" {
+		return c.runAtServer(ctx, a)
+	}
 	conf, err := a.loadConfig()
 	if err != nil {
 		return err
@@ -57,12 +60,12 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	err = c.dial(ctx, a, s, p)
-	return first(err, s.close())
+	return first(err, s.Close())
 }
 
 func (c *runCmd) dial(ctx context.Context, a *app, s *session, p plan) error {
-	if !c.WithOthers {
-		if err := s.refuseOthers(ctx, p, a.now()); err != nil {
+	if !c.WithOthers && s.local != nil {
+		if err := s.local.refuseOthers(ctx, p, a.now()); err != nil {
 			return err
 		}
 	}
@@ -90,8 +93,12 @@ func (c *runCmd) greet(ctx context.Context, a *app, s *session, b store.Batch, o
 	n := b.Counts.Scheduled()
 	switch o {
 	case isNew:
-		a.say("Dialling %s in batch %s, at most %d at once%s. Ctrl-C stops it.",
-			plural(n, "recipient"), b.ID, b.Target, beginning(b))
+		stop := "Ctrl-C stops it."
+		if s.local == nil {
+			stop = "The server does it, and goes on after Ctrl-C."
+		}
+		a.say("Dialling %s in batch %s, at most %d at once%s. %s",
+			plural(n, "recipient"), b.ID, b.Target, beginning(b), stop)
 	case goesOn:
 		a.say("Going on with batch %s (%d of %d done).", b.ID, done(b), n)
 		return c.adjust(ctx, a, s, b)
@@ -125,7 +132,7 @@ func (c *runCmd) adjust(ctx context.Context, a *app, s *session, b store.Batch) 
 	if c.Target == 0 || c.Target == b.Target {
 		return b, nil
 	}
-	changed, err := s.engine.SetTarget(ctx, s.org, b.ID, c.Target)
+	changed, err := s.Change(ctx, b.ID, store.Change{Action: store.ActionSetTarget, Target: c.Target})
 	if err != nil {
 		return b, fmt.Errorf("changing the target of batch %s: %w", b.ID, err)
 	}

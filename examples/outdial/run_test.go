@@ -10,8 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/outdial/outdial/dialer/fake"
 	"github.com/outdial/outdial/batch/csvfile"
+	"github.com/outdial/outdial/dialer/fake"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")

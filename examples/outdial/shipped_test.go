@@ -8,8 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/outdial/outdial/dialer/fake"
 	"github.com/outdial/outdial/batch/csvfile"
+	"github.com/outdial/outdial/dialer/fake"
 )
 
 // fiction is what the package comment says of the numbers.

@@ -1,9 +1,6 @@
 package main
 
-import (
-	"context"
-	"fmt"
-)
+import "context"
 
 type showCmd struct{ named }
 
@@ -18,10 +15,11 @@ func (c *showCmd) Run(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
-		waiting, err := s.waiting(ctx, b.ID)
+		w, err := s.Waiting(ctx, b.ID)
 		if err != nil {
 			return err
 		}
+		waiting := waitingOf(w)
 		if a.cli.JSON {
 			a.printJSON(document{Batch: batchOf(r.batch), Outcomes: &r.outcomes, Waiting: waiting})
 			return nil
@@ -29,15 +27,6 @@ func (c *showCmd) Run(ctx context.Context, a *app) error {
 		a.printReport(r, waiting)
 		return nil
 	})
-}
-
-// waiting says why the batch's next recipient has not been called yet; nil if none waits.
-func (s *session) waiting(ctx context.Context, id string) (*waitingJSON, error) {
-	w, err := s.engine.WhyBatch(ctx, s.org, id)
-	if err != nil {
-		return nil, fmt.Errorf("finding out why batch %s waits: %w", id, err)
-	}
-	return waitingOf(w), nil
 }
 
 func (a *app) printReport(r report, waiting *waitingJSON) {

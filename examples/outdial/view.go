@@ -47,39 +47,21 @@ func (v *view) say(format string, args ...any) { v.screen.say(fmt.Sprintf(format
 
 // watch feeds the tally and stops the dialling when the batch is over.
 func (v *view) watch(ctx context.Context, stop context.CancelCauseFunc) error {
-	var cursor int64
-	for tries := 1; ; tries++ {
-		before := cursor
-		over, err := v.follow(ctx, &cursor)
-		switch {
-		case over:
+	var failure error
+	for change, err := range v.session.Watch(ctx, v.id) {
+		if err != nil && failure == nil && ctx.Err() == nil {
+			v.say("It cannot be seen how the batch goes: %v. Trying again.", err)
+		}
+		if failure = err; err == nil && v.apply(change) {
 			stop(errOver)
 			return nil
-		case ctx.Err() != nil:
-			return nil //nolint:nilerr // it was told to end, which is no failure
-		case cursor > before:
-			tries = 1
-		}
-		if tries == watchTries {
-			stop(err)
-			return fmt.Errorf("reading how batch %s goes: %w", v.id, err)
-		}
-		wait(ctx, watchAgain)
-	}
-}
-
-// follow returns when the batch is over, or when it can read no further.
-func (v *view) follow(ctx context.Context, cursor *int64) (over bool, err error) {
-	for change, err := range v.session.engine.Watch(ctx, v.session.org, v.id, *cursor) {
-		if err != nil {
-			return false, err
-		}
-		*cursor = max(*cursor, change.Cursor)
-		if v.apply(change) {
-			return true, nil
 		}
 	}
-	return false, nil
+	if ctx.Err() != nil {
+		return nil // it was told to end, which is no failure
+	}
+	stop(failure)
+	return fmt.Errorf("seeing how batch %s goes: %w", v.id, failure)
 }
 
 func (v *view) apply(c batch.Change) (over bool) {
@@ -123,9 +105,7 @@ func (v *view) stop() int {
 // settle reads where everybody stands once dialling has ended, so that the last picture is
 // complete. The watcher may be a moment behind.
 func (v *view) settle(ctx context.Context) {
-	list, err := v.session.engine.Recipients(ctx, store.RecipientQuery{
-		Org: v.session.org, BatchID: v.id, NoMetadata: true,
-	})
+	_, list, err := v.session.Whole(ctx, v.id, false)
 	if err != nil {
 		return // the report will say so
 	}
@@ -146,9 +126,9 @@ func (v *view) findOutWhy(ctx context.Context) {
 	v.asked = v.now()
 	why := ""
 	if quiet, busy := v.quiet(); quiet {
-		w, err := v.session.waiting(ctx, v.id)
-		if err == nil && w != nil && (!busy || w.Reason == string(batch.WaitStore)) {
-			why = w.text()
+		w, err := v.session.Waiting(ctx, v.id)
+		if err == nil && w.Reason != "" && (!busy || w.Reason == batch.WaitStore) {
+			why = waitingOf(w).text()
 		}
 	}
 	v.mu.Lock()

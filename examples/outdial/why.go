@@ -2,12 +2,13 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"slices"
 	"strings"
 
-	"github.com/outdial/outdial/dialer"
+	"github.com/outdial/outdial/batch"
 	"github.com/outdial/outdial/batch/csvfile"
+	"github.com/outdial/outdial/dialer"
 	"github.com/outdial/outdial/store"
 )
 
@@ -18,18 +19,20 @@ type whyCmd struct {
 // Run says why a recipient waits.
 func (c *whyCmd) Run(ctx context.Context, a *app) error {
 	return a.with(ctx, func(s *session) error {
-		r, err := s.recipient(ctx, c.Recipient)
-		if err != nil {
-			return err
+		if _, _, err := store.ParseRecipientID(c.Recipient); err != nil {
+			return usagef("%q is no recipient's id; those begin with acr_", c.Recipient)
 		}
-		w, err := s.engine.Why(ctx, s.org, c.Recipient)
-		if err != nil {
-			return fmt.Errorf("finding out why recipient %s waits: %w", c.Recipient, err)
+		r, w, err := s.Recipient(ctx, c.Recipient)
+		switch {
+		case errors.Is(err, batch.ErrNotFound):
+			return usagef("there is no recipient %s", c.Recipient)
+		case err != nil:
+			return err
 		}
 		waiting := waitingOf(w)
 		switch {
 		case waiting == nil:
-			a.tellNotWaiting(r)
+			a.tellNotWaiting(recipientsOf([]csvfile.Result{resultOf(r, store.Call{})})[0])
 		case a.cli.JSON:
 			a.printJSON(document{Waiting: waiting})
 		default:
@@ -52,19 +55,4 @@ func (a *app) tellNotWaiting(r recipientJSON) {
 	parts := []string{"The recipient does not wait, it is " + r.Status, explainReason(r.EndReason), r.Error}
 	parts = slices.DeleteFunc(parts, func(part string) bool { return part == "" })
 	a.print("%s.\n", strings.Join(parts, ": "))
-}
-
-func (s *session) recipient(ctx context.Context, id string) (recipientJSON, error) {
-	batchID, index, err := store.ParseRecipientID(id)
-	if err != nil {
-		return recipientJSON{}, usagef("%q is no recipient's id; those begin with acr_", id)
-	}
-	list, err := s.engine.Recipients(ctx, store.RecipientQuery{Org: s.org, BatchID: batchID, From: index, Limit: 1})
-	if err != nil {
-		return recipientJSON{}, fmt.Errorf("reading recipient %s: %w", id, err)
-	}
-	if len(list) == 0 || list[0].Index != index {
-		return recipientJSON{}, usagef("there is no recipient %s", id)
-	}
-	return recipientsOf([]csvfile.Result{resultOf(list[0], store.Call{})})[0], nil
 }
