@@ -4,15 +4,22 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/outdial/outdial/batch"
 	"github.com/outdial/outdial/fsm"
 	"github.com/outdial/outdial/store"
 )
 
 // appendBatch writes a batch without its recipients, as lists, changes and events show it.
 func appendBatch(b []byte, x store.Batch) []byte {
-	b = appendBatchHead(b, x)
-	b = appendBatchState(b, x, x.Counts)
-	b = appendCursor(b, x.Rev)
+	return appendBatchWaiting(b, x, batch.Waiting{})
+}
+
+// appendBatchWaiting tells as well why its next recipient waits, if one does and it is known.
+func appendBatchWaiting(b []byte, x store.Batch, next batch.Waiting) []byte {
+	b = appendCursor(appendBatchState(appendBatchHead(b, x), x, x.Counts), x.Rev)
+	if next.Reason != "" {
+		b = appendWaiting(appendKey(b, "waiting"), next.At(0))
+	}
 	return append(b, '}')
 }
 
@@ -52,6 +59,7 @@ func appendCounts(b []byte, c fsm.Counts) []byte {
 	for _, s := range []fsm.RecipientStatus{fsm.Dispatched, fsm.Started, fsm.Completed, fsm.Failed, fsm.Cancelled} {
 		b = appendNumber(b, s.String(), c.Of(s))
 	}
+	b = appendNumber(b, "failed_before_call", c.Unplaced)
 	return append(b, '}')
 }
 

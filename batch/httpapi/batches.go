@@ -11,13 +11,13 @@ import (
 
 // listBatches answers GET /agents/calls/batches.
 func (a *api) listBatches(w http.ResponseWriter, r *request) error {
-	p := parseParams(r.Request, "agent_id", "status", "created_at_gte", "created_at_lte",
+	p := parseParams(r.Request, "agent_id", "status", "created_at_gte", "created_at_lte", "open",
 		limitParam, afterParam, beforeParam)
 	pg := p.page()
 	q := store.BatchQuery{
 		Org: r.org, AgentID: p.text("agent_id"), Statuses: p.batchStatuses("status"),
 		CreatedFrom: atLeast(p.time("created_at_gte")), CreatedTo: p.time("created_at_lte"),
-		After: pg.after, Before: pg.before, Limit: pg.more(),
+		Open: p.flag("open"), After: pg.after, Before: pg.before, Limit: pg.more(),
 	}
 	if err := p.err(); err != nil {
 		return err

@@ -221,6 +221,7 @@ func acceptable(r *http.Request, sent []byte, route *routers.Route, params map[s
 	if r.Method == http.MethodHead {
 		r.Method = http.MethodGet
 	}
+	//nolint:contextcheck // it is the request's own
 	return openapi3filter.ValidateRequest(r.Context(), &openapi3filter.RequestValidationInput{
 		Request: r, PathParams: params, Route: route,
 		Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, SkipSettingDefaults: true},

@@ -7,13 +7,22 @@ import (
 	"github.com/outdial/outdial/store"
 )
 
-// getBatch answers GET /agents/calls/batches/{batch_id} with the batch and all its recipients.
+// getBatch answers GET /agents/calls/batches/{batch_id} with the batch and all its recipients, or
+// without them where that is asked for.
 // They are written as they are read, page by page, while calls begin and end. So the status and
 // the counts are those of the recipients that were written, and come after them.
 func (a *api) getBatch(w http.ResponseWriter, r *request) error {
-	x, err := a.batchOf(r)
-	if err != nil {
+	p := parseParams(r.Request, recipientsParam)
+	whole := p.flagOr(recipientsParam, true)
+	if err := p.err(); err != nil {
 		return err
+	}
+	x, err := a.batchOf(r)
+	switch {
+	case err != nil:
+		return err
+	case !whole:
+		return reply(w, http.StatusOK, appendBatchWaiting(nil, x, a.queueOf(r, x).next))
 	}
 	w.Header().Set("Content-Type", "application/json")
 	if r.Method == http.MethodHead {
@@ -26,6 +35,8 @@ func (a *api) getBatch(w http.ResponseWriter, r *request) error {
 	}
 	return nil
 }
+
+const recipientsParam = "recipients"
 
 // batchOf is the batch that the path names.
 func (a *api) batchOf(r *request) (store.Batch, error) {

@@ -122,6 +122,14 @@ func (p *params) flag(name string) bool {
 	return s == "true"
 }
 
+// flagOr is fallback where the parameter is left out.
+func (p *params) flagOr(name string, fallback bool) bool {
+	if p.values[name] == nil {
+		return fallback
+	}
+	return p.flag(name)
+}
+
 // page reads limit, starting_after and ending_before.
 func (p *params) page() part {
 	pg := part{after: p.text(afterParam), before: p.text(beforeParam), limit: p.limit()}

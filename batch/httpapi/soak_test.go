@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,6 +30,7 @@ const soakClients = 64
 type soak struct {
 	*station
 
+	sent    atomic.Int64
 	mu      sync.Mutex
 	batches []string
 	done    map[string]int // requests by what they were for and their status
@@ -180,12 +182,21 @@ func (s *soak) read(ctx context.Context, path string) error {
 	return s.check("read", status, answer, 200)
 }
 
+// unplacedCount is a part of those that failed, not a status.
+const unplacedCount = "failed_before_call"
+
 func (b soaked) check() error {
 	counted, sum := map[string]int{}, 0
+	if unplaced := b.Counts[unplacedCount]; unplaced > b.Counts["failed"] {
+		return fmt.Errorf("of %d that failed %d were not called", b.Counts["failed"], unplaced)
+	}
 	for _, r := range b.Recipients {
 		counted[r.Status]++
 	}
 	for status, n := range b.Counts {
+		if status == unplacedCount {
+			continue
+		}
 		sum += n
 		if counted[status] != n {
 			return fmt.Errorf("%d recipients are %s, not %d", counted[status], status, n)
@@ -230,7 +241,11 @@ func (s *soak) send(ctx context.Context, method, path, body, key string) (int, [
 	if key != "" {
 		r.Header.Set("Idempotency-Key", key)
 	}
-	resp, err := s.client.Do(r)
+	client := s.plain
+	if s.sent.Add(1)%8 == 0 { // comparing costs more than answering
+		client = s.client
+	}
+	resp, err := client.Do(r)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -45,10 +45,7 @@ func (a *app) openServer() (*session, error) {
 // Batches implements backend.
 func (s server) Batches(ctx context.Context, open bool) iter.Seq2[store.Batch, error] {
 	return func(yield func(store.Batch, error) bool) {
-		for b, err := range s.Client.Batches(ctx, "") {
-			if open && err == nil && b.Counts.Over() {
-				continue
-			}
+		for b, err := range s.Client.Batches(ctx, "", open) {
 			if !yield(b, err) {
 				return
 			}
@@ -82,7 +79,7 @@ func (s server) Change(ctx context.Context, id string, c store.Change) (store.Ba
 // the batch is found by what it has been dialling: the same recipients in the same order, with the
 // same metadata, agent and number. The key of a new one names the batch that it follows.
 func (s server) Earlier(ctx context.Context, p plan) (latest store.Batch, key string, err error) {
-	for b, err := range s.Client.Batches(ctx, p.request.AgentID) {
+	for b, err := range s.Client.Batches(ctx, p.request.AgentID, false) {
 		if err != nil {
 			return b, "", err
 		}

@@ -54,6 +54,11 @@ func defaultRows() []row {
 			"recipients.2.waiting.position": "2", "waiting.reason": `"paused"`, "waiting.detail": present,
 		})},
 		{"HeadOfIt", head(batches + "/<batch>"), answers(200, nil)},
+		{"WithoutRecipients", get(batches + "/<batch>?recipients=false"), answers(200, fields{
+			"id": `"<batch>"`, "counts.queued": "3", "recipients": absent, "waiting.reason": `"paused"`, "waiting.position": "0",
+		})},
+		{"WithRecipients", get(batches + "/<batch>?recipients=true"), answers(200, fields{"recipients.2": present})},
+		{"RecipientsNeitherTrueNorFalse", get(batches + "/<batch>?recipients=no"), invalid("recipients")},
 		{"Everything", create(waiting(), set("name", `"Überraschung 🎉"`), set("target_concurrency_limit", "2"), set("weight", "7"),
 			set("ringing_timeout_seconds", "20"), set("max_call_duration_minutes", "15"), set("scheduled_at", `"<soon>"`)),
 			created(fields{

@@ -5,7 +5,7 @@ func retryStories(Harness) []story {
 	return []story{{"Busy", []row{
 		{"Created", create(to(2), from("busy")), created(nil).save("batch", "id")},
 		{"BothBusy", get(batch), answers(200, fields{
-			"status": `"completed"`, "counts.failed": "2", "total_calls_dispatched": "2", "total_calls_finished": "2", "retry_count": "0",
+			"status": `"completed"`, "counts.failed": "2", "counts.failed_before_call": "0", "total_calls_dispatched": "2", "total_calls_finished": "2", "retry_count": "0",
 			"recipients.0.status": `"failed"`, "recipients.0.end_reason": `"dial_busy"`, "recipients.0.attempts": "1",
 			"recipients.0.error_message": absent, "recipients.0.agent_call_id": present, "waiting": absent,
 		}).until().save("recipient", "recipients.0.id").save("call", "recipients.0.agent_call_id").save("admitted", "admitted_at")},
@@ -36,7 +36,7 @@ func retryStories(Harness) []story {
 	}}, {"Refused", []row{
 		{"Created", create(to(2), from("refused")), created(nil).save("batch", "id")},
 		{"NoCallWasPlaced", get(batch), answers(200, fields{
-			"status": `"failed"`, "counts.failed": "2", "total_calls_dispatched": "2", "total_calls_finished": "2",
+			"status": `"failed"`, "counts.failed": "2", "counts.failed_before_call": "2", "total_calls_dispatched": "2", "total_calls_finished": "2",
 			"recipients.0.status": `"failed"`, "recipients.0.agent_call_id": absent, "recipients.0.end_reason": absent,
 			"recipients.0.error_message": present, "recipients.0.attempts": "1",
 		}).until().save("recipient", "recipients.0.id")},

@@ -15,9 +15,13 @@ import (
 
 const batches = "batches"
 
-// Batches goes through the batches, newest first, those of an agent where agentID is not empty.
-func (c *Client) Batches(ctx context.Context, agentID string) iter.Seq2[store.Batch, error] {
+// Batches goes through the batches, newest first: those of an agent where agentID is not empty, and
+// those that are not over yet where open is set.
+func (c *Client) Batches(ctx context.Context, agentID string, open bool) iter.Seq2[store.Batch, error] {
 	q := url.Values{}
+	if open {
+		q.Set("open", "true")
+	}
 	if agentID != "" {
 		q.Set("agent_id", agentID)
 	}
@@ -32,13 +36,14 @@ func (c *Client) Batches(ctx context.Context, agentID string) iter.Seq2[store.Ba
 
 // Batch returns a batch. batch.ErrNotFound.
 func (c *Client) Batch(ctx context.Context, id string) (store.Batch, error) {
-	return c.whole(ctx, id, func(wireRecipient) error { return nil })
+	without := url.Values{"recipients": {"false"}}
+	return c.whole(ctx, id, without, func(wireRecipient) error { return nil })
 }
 
 // Whole returns a batch with all its recipients, which agree with each other. batch.ErrNotFound.
 func (c *Client) Whole(ctx context.Context, id string) (store.Batch, []store.Recipient, error) {
 	var recipients []store.Recipient
-	b, err := c.whole(ctx, id, func(r wireRecipient) error {
+	b, err := c.whole(ctx, id, nil, func(r wireRecipient) error {
 		if r.ID == "" { // the beginning of another attempt
 			recipients = nil
 			return nil
@@ -58,10 +63,12 @@ func (c *Client) Whole(ctx context.Context, id string) (store.Batch, []store.Rec
 
 // whole reads a batch and hands each recipient to see as it comes. Before those of each attempt it
 // hands it an empty one.
-func (c *Client) whole(ctx context.Context, id string, see func(wireRecipient) error) (store.Batch, error) {
+func (c *Client) whole(
+	ctx context.Context, id string, q url.Values, see func(wireRecipient) error,
+) (store.Batch, error) {
 	var b wireBatch
 	err := c.do(ctx, call{
-		method: http.MethodGet, url: c.at(nil, batches, id),
+		method: http.MethodGet, url: c.at(q, batches, id),
 		read: func(_ http.Header, body io.Reader) (err error) {
 			if err = see(wireRecipient{}); err == nil {
 				b, err = decodeWhole(body, see)

@@ -54,6 +54,10 @@ func TestStatusesTellWhoWasNotCalled(t *testing.T) {
 		require.NoError(t, err)
 		require.Zero(t, b.Counts.Unplaced)
 	}
+	s := newScript(t, Config{}, say(http.StatusOK, strings.Replace(aBatch, `"failed": 5`, `"failed": 5, "failed_before_call": 2`, 1)))
+	b, err := s.client.Cancel(t.Context(), batchID)
+	require.NoError(t, err)
+	require.Equal(t, 2, b.Counts.Unplaced)
 }
 
 func TestARecipientIsRead(t *testing.T) {
@@ -105,10 +109,10 @@ func TestListsAreReadToTheirEnd(t *testing.T) {
 	}
 	require.Len(t, s.seen(), 1, "no more than was asked for")
 	var last error
-	for _, last = range s.client.Batches(t.Context(), "an agent") { //nolint:revive // the last one is wanted
+	for _, last = range s.client.Batches(t.Context(), "an agent", true) { //nolint:revive // the last one is wanted
 	}
 	require.ErrorContains(t, last, "reading the batches: the server answered 404")
-	require.Equal(t, "agent_id=an+agent&limit=100", s.seen()[1].URL.RawQuery)
+	require.Equal(t, "agent_id=an+agent&limit=100&open=true", s.seen()[1].URL.RawQuery)
 }
 
 func TestCallsAreRead(t *testing.T) {

@@ -40,6 +40,8 @@ type wireCounts struct {
 	Completed  int `json:"completed"`
 	Failed     int `json:"failed"`
 	Cancelled  int `json:"cancelled"`
+
+	Unplaced *int `json:"failed_before_call"` // nil: the server is another one, which does not tell
 }
 
 func (b wireBatch) record() store.Batch {
@@ -57,9 +59,11 @@ func (b wireBatch) record() store.Batch {
 	}
 }
 
-// unplaced is what the status gives away.
+// unplaced is what the server tells, or what the status gives away.
 func (b wireBatch) unplaced() int {
 	switch {
+	case b.Counts.Unplaced != nil:
+		return *b.Counts.Unplaced
 	case b.Counts.Failed == 0:
 		return 0
 	case b.Status == fsm.BatchFailed:
