@@ -17,16 +17,18 @@ const (
 )
 
 // An id is its prefix and 22 digits in base 62, which are a number of 130 bits: 48 bits of
-// milliseconds since 1970, then 82 of randomness. Ids of one kind sort by the time
-// of their making, as text too. A batch id leaves its lowest 16 bits zero: the id
+// milliseconds since 1970, 10 of microseconds in them, then 72 of randomness. Ids of one kind
+// sort by the time of their making, as text too, in the precision in which times
+// are stored: so a list in the order of the ids is one in the order of the times. A batch id leaves its lowest 16 bits zero: the id
 // of recipient i is the batch's number plus 1 + i, so it needs neither storing nor an index.
 const (
-	randBits  = 82
+	randBits  = 72
+	microBits = 10
 	indexBits = 16
 	indexMask = 1<<indexBits - 1
 )
 
-// NewBatchID returns an id for a batch made now. random gives at least 82 bits; its
+// NewBatchID returns an id for a batch made now. random gives at least 72 bits; its
 // error is returned.
 func NewBatchID(now time.Time, random io.Reader) (string, error) {
 	n, err := newNumber(now, random)
@@ -79,13 +81,16 @@ func newNumber(now time.Time, random io.Reader) (number, error) {
 	if _, err := io.ReadFull(random, buf[:]); err != nil {
 		return number{}, fmt.Errorf("store: randomness for an id: %w", err)
 	}
-	const highRand = randBits - 64 // bits of randomness in number.mid
+	const (
+		highRand = randBits - 64 // bits of randomness in number.mid
+		belowMs  = highRand + microBits
+	)
 	ms := uint64(now.UnixMilli()) & (1<<48 - 1)
-	top := uint64(buf[8])<<16 | uint64(buf[9])<<8 | uint64(buf[10])
+	micros := uint64(now.UnixMicro()-now.UnixMilli()*1000) & (1<<microBits - 1)
 	return number{
-		high: ms >> (64 - highRand),
-		// One bit of headroom, so that counting upwards never reaches the milliseconds.
-		mid: ms<<highRand | top&(1<<(highRand-1)-1),
+		high: ms >> (64 - belowMs),
+		// One bit of headroom, so that counting upwards never reaches the microseconds.
+		mid: ms<<belowMs | micros<<highRand | uint64(buf[8])&(1<<(highRand-1)-1),
 		low: binary.BigEndian.Uint64(buf[:]),
 	}, nil
 }

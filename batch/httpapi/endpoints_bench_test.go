@@ -194,7 +194,7 @@ func fill(b *testing.B, st store.Store, name string, n int) (org, middle string)
 	group.SetLimit(256) // for the store to commit many at once
 	for i := range n {
 		at := now.Add(time.Duration(i-n) * time.Millisecond)
-		id, err := store.NewBatchID(at, strings.NewReader("eleven bytes"))
+		id, err := store.NewBatchID(at, strings.NewReader("nine bytes and more"))
 		require.NoError(b, err)
 		if i == n/2 {
 			middle = id
