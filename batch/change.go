@@ -77,13 +77,18 @@ func (e *Engine) SetTarget(ctx context.Context, org, id string, target int) (sto
 }
 
 // CancelCall ends a call that rings or is connected. It returns when that is asked
-// for; the call's end follows soon, in whichever process placed it. ErrNotFound; ErrCallOver.
+// for; the call's end follows soon, in whichever process placed it. It may be repeated.
+// ErrNotFound; ErrCallOver where the call has ended by itself.
 func (e *Engine) CancelCall(ctx context.Context, org, callID string) error {
 	c, err := e.Call(ctx, org, callID)
 	if err != nil {
 		return err
 	}
-	if !c.Status.InFlight() {
+	switch {
+	case c.Status.InFlight():
+	case c.EndReason == dialer.APICancelled:
+		return nil // asked for again: the first answer may have been lost
+	default:
 		return fmt.Errorf("batch: call %.40q: %w", callID, ErrCallOver)
 	}
 	_, err = e.change(ctx, org, c.BatchID, "cancelling a call of", store.Change{

@@ -68,18 +68,24 @@ func (e *Engine) Watch(ctx context.Context, org, batchID string, after int64) it
 func (e *Engine) Next(ctx context.Context, org, batchID string, after int64) ([]Change, error) {
 	w := watcher{e: e, org: org, batch: batchID, cursor: after}
 	for {
-		news := e.feed.wait(watched{org: org, id: batchID}) // before reading: what is written after it rings
-		err := w.read(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return nil, fmt.Errorf("batch: watching organisation %.40q: %w", org, context.Cause(ctx))
-		case err != nil:
-			return nil, err
-		case len(w.changes) > 0:
-			return w.changes, nil
+		if err := w.look(ctx); err != nil || len(w.changes) > 0 {
+			return w.changes, err
 		}
-		pause(ctx, news, e.cfg.PollInterval)
 	}
+}
+
+// look reads, and waits for news where there was nothing.
+func (w *watcher) look(ctx context.Context) error {
+	news, leave := w.e.feed.wait(watched{org: w.org, id: w.batch}) // before reading: what is written after it rings
+	defer leave()
+	err := w.read(ctx)
+	if err == nil && len(w.changes) == 0 {
+		pause(ctx, news, w.e.cfg.PollInterval)
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("batch: watching organisation %.40q: %w", w.org, context.Cause(ctx))
+	}
+	return err
 }
 
 // pause waits for news, or long enough for another process to have written some. It says
@@ -175,22 +181,37 @@ func (w *watcher) merge(batches []store.Batch, recipients []store.Recipient, bou
 // other batches would all look for every call that ends.
 type feed struct {
 	mu   sync.Mutex
-	news map[watched]chan struct{} // closed at the next change; absent: nobody waits
+	news map[watched]*news // absent: nobody waits
+}
+
+type news struct {
+	rung    chan struct{} // closed at the next change
+	waiting int
 }
 
 // watched is a batch, or an organisation where id is empty.
 type watched struct{ org, id string }
 
-func newFeed() *feed { return &feed{news: map[watched]chan struct{}{}} }
+func newFeed() *feed { return &feed{news: map[watched]*news{}} }
 
-// wait returns a channel that is closed at the next change.
-func (f *feed) wait(w watched) <-chan struct{} {
+// wait returns a channel that is closed at the next change. The last to leave takes what there is
+// to keep with it.
+func (f *feed) wait(w watched) (rung <-chan struct{}, leave func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.news[w] == nil {
-		f.news[w] = make(chan struct{})
+	n := f.news[w]
+	if n == nil {
+		n = &news{rung: make(chan struct{})}
+		f.news[w] = n
 	}
-	return f.news[w]
+	n.waiting++
+	return n.rung, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if n.waiting--; n.waiting == 0 && f.news[w] == n {
+			delete(f.news, w)
+		}
+	}
 }
 
 func (f *feed) changed(org string, batches ...string) {
@@ -203,8 +224,8 @@ func (f *feed) changed(org string, batches ...string) {
 }
 
 func (f *feed) ring(w watched) {
-	if c := f.news[w]; c != nil {
-		close(c)
+	if n := f.news[w]; n != nil {
+		close(n.rung)
 		delete(f.news, w)
 	}
 }

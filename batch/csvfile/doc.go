@@ -37,7 +37,8 @@
 // # Results
 //
 // [WriteResults] writes a file that a spreadsheet can open without running anything in
-// it: a cell that begins with = + - @ ' or a control character gets a ' in front. This goes
+// it: a cell that begins with = + - @ ' or a control character gets a ' in front, and so does what
+// follows a semicolon, tab or line break in it, where some spreadsheets begin a cell. This goes
 // for the numbers too, because a spreadsheet would turn +442079460000 into 4.42079E+11
 // and save it like that. Read takes the ' off again and leaves out the columns that
 // WriteResults added, so a results file, or the rows of it that are worth another try, can

@@ -12,7 +12,8 @@ const numberColumn = "to_number"
 type header struct {
 	sep     byte
 	columns []column
-	number  int // index of the number's column
+	number  int  // index of the number's column
+	results bool // WriteResults wrote it
 }
 
 // column is one column of the file.
@@ -107,12 +108,21 @@ func resultsHeader(r record, sep byte) (header, bool) {
 	if len(r.cells) < len(fixed) || !slices.Equal(r.cells[:len(fixed)], fixed) {
 		return header{}, false
 	}
-	h := header{sep: sep, columns: make([]column, len(r.cells))}
+	h := header{sep: sep, columns: make([]column, len(r.cells)), results: true}
 	for i, cell := range r.cells {
-		name := strings.TrimPrefix(arm(cell), metadataPrefix)
+		name := strings.TrimPrefix(rearm(cell), metadataPrefix)
 		h.columns[i] = column{name: name, skip: i > 0 && i < len(fixed)}
 	}
 	return h, true
+}
+
+// undo takes off what keeps a cell from being calculated: in any file what people put there, in a
+// results file what WriteResults did.
+func (h *header) undo(cell string) string {
+	if h.results {
+		return rearm(cell)
+	}
+	return arm(cell)
 }
 
 // findNumber decides which column holds the numbers.

@@ -166,7 +166,7 @@ func (rd *reader) metadata(r record) (json.RawMessage, *Problem) {
 	for i, cell := range r.cells {
 		switch c := rd.header.columns[i]; {
 		case rd.isMetadata(i):
-			values = append(values, arm(cell))
+			values = append(values, rd.header.undo(cell))
 		case c.name == "" && !c.skip && trim(cell) != "":
 			return nil, &Problem{Code: CodeNoName, Message: fmt.Sprintf("cell %d is filled, but its column has no name", i+1),
 				Hint: "Name the column in the first row, or empty it"}

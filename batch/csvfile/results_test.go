@@ -63,6 +63,19 @@ func TestResultsCanBeDialledAgain(t *testing.T) {
 	requireSame(t, first, again)
 }
 
+// A spreadsheet that separates by semicolons begins a cell behind each, whatever is quoted, and one that
+// knows no quotes begins a row behind a line break.
+func TestNoCellWithinACellIsAFormula(t *testing.T) {
+	results := []csvfile.Result{{To: "+442079460001", Status: "failed", Metadata: json.RawMessage(
+		`{"a":"b;=cmd|' /C calc'!A0","c":"x\t+1","d":"x\n-1","e":"x;y;'z","f":"a;\t@b"}`)}}
+	text := write(t, results, csvfile.ForSpreadsheets)
+	require.NotRegexp(t, `[;\t\n][=+@-]`, text)
+	require.Contains(t, text, `b;'=cmd`)
+	again := read(t, text, csvfile.Options{})
+	require.JSONEq(t, string(results[0].Metadata), string(again.Recipients[0].Metadata))
+	require.Contains(t, write(t, results, csvfile.ForPrograms), `b;=cmd`)
+}
+
 func requireSame(t *testing.T, first, again csvfile.File) {
 	t.Helper()
 	require.Len(t, again.Recipients, len(first.Recipients))

@@ -70,37 +70,37 @@ func (a *api) listen(ctx context.Context, s *stream, t topic, after int64) error
 		if ctx.Err() != nil {
 			break
 		}
-		if err := a.send(s, text); err != nil {
+		if err := a.send(s, t, text); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (a *api) send(s *stream, text []byte) error {
+func (a *api) send(s *stream, t topic, text []byte) error {
 	begun := time.Now()
 	if _, err := s.Write(text); err != nil {
 		return err
 	}
 	err := s.Flush()
-	a.feeds.pacer.charge(time.Since(begun))
+	a.feeds.charge(t, time.Since(begun))
 	return err
 }
 
-// cursor is where a listener goes on: Last-Event-ID, or the parameter after, which a browser
-// can give with its first request. Without either it begins with the present state.
+// cursor is where a listener goes on: Last-Event-ID, or the parameter after, which a client can
+// give with its first request. Without either it begins with the present state.
 func (a *api) cursor(r *request) (int64, error) {
-	path := "after"
-	var text string
-	switch given, query := r.Header.Values("Last-Event-ID"), r.URL.Query()["after"]; {
-	case len(given) > 1 || len(query) > 1:
-		return 0, invalid(batch.FieldError{Path: path, Message: "expected once"})
-	case len(given) == 1: // a browser that comes back repeats the parameter too, which is older
-		path, text = "Last-Event-ID", given[0]
-	case len(query) == 1:
-		text = query[0]
-	default:
-		return 0, nil
+	const param, header = "after", "Last-Event-ID"
+	p := parseParams(r.Request, param)
+	path, text := param, p.text(param)
+	if given := r.Header.Values(header); len(given) > 0 { // who comes back may repeat the parameter too, which is older
+		path, text = header, given[0]
+		if len(given) > 1 {
+			p.wrong.add(header, "expected once")
+		}
+	}
+	if err := p.err(); err != nil || text == "" && path == param {
+		return 0, err
 	}
 	after, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || after < 0 || strconv.FormatInt(after, 10) != text {

@@ -18,11 +18,11 @@ type topic struct{ org, batch string }
 // So listeners that are at the same place stay together, and one that fell behind or comes
 // back reads for itself until it has caught up.
 type feeds struct {
-	read  func(ctx context.Context, t topic, after int64) ([]batch.Change, error)
-	pacer pacer
+	read func(ctx context.Context, t topic, after int64) ([]batch.Change, error)
 
-	mu   sync.Mutex
-	open map[topic]*feed
+	mu     sync.Mutex
+	open   map[topic]*feed
+	pacers map[string]*pacer // by organisation, while somebody of it listens
 }
 
 // feed is what is known of a topic while somebody listens to it.
@@ -48,7 +48,7 @@ type chunk struct {
 const keptChunks = 8
 
 func newFeeds(read func(context.Context, topic, int64) ([]batch.Change, error)) *feeds {
-	return &feeds{read: read, open: map[topic]*feed{}}
+	return &feeds{read: read, open: map[topic]*feed{}, pacers: map[string]*pacer{}}
 }
 
 // join counts a listener in until leave is called.
@@ -59,11 +59,18 @@ func (f *feeds) join(t topic) (leave func()) {
 		f.open[t] = &feed{chunks: map[int64]*chunk{}}
 	}
 	f.open[t].listeners++
+	if f.pacers[t.org] == nil {
+		f.pacers[t.org] = &pacer{}
+	}
+	f.pacers[t.org].listeners++
 	return func() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		if f.open[t].listeners--; f.open[t].listeners == 0 {
 			delete(f.open, t)
+		}
+		if f.pacers[t.org].listeners--; f.pacers[t.org].listeners == 0 {
+			delete(f.pacers, t.org)
 		}
 	}
 }
@@ -93,8 +100,11 @@ func (f *feeds) wait(ctx context.Context, t topic, after int64) *chunk {
 		ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		p = &chunk{done: make(chan struct{}), cancel: cancel}
 		d.keep(after, p)
-		rest := time.Until(d.readAt.Add(leastRest))
-		go f.fill(ctx, t, after, p, after >= d.head, rest) // ends with the last who waits, at the latest
+		rest := f.pacers[t.org].rest(time.Now())
+		if after >= d.head { // where everybody waits
+			rest = max(rest, time.Until(d.readAt.Add(leastRest)))
+		}
+		go f.fill(ctx, t, after, p, rest) // ends with the last who waits, at the latest
 	}
 	p.waiting++
 	return p
@@ -146,12 +156,11 @@ func (d *feed) drop(after int64, p *chunk) {
 	d.order = slices.DeleteFunc(d.order, func(at int64) bool { return at == after })
 }
 
-// fill reads a chunk. At the head of a feed, where everybody waits, a rest comes first; who
-// catches up need not wait for that.
-func (f *feeds) fill(ctx context.Context, t topic, after int64, p *chunk, atHead bool, rest time.Duration) {
+// fill reads a chunk, after a rest.
+func (f *feeds) fill(ctx context.Context, t topic, after int64, p *chunk, rest time.Duration) {
 	defer p.cancel()
-	if atHead {
-		f.pacer.wait(ctx, rest)
+	if rest > 0 {
+		pause(ctx, rest)
 	}
 	changes, err := f.read(ctx, t, after)
 	begun := time.Now() // the reading itself has been waiting for something to happen
@@ -164,7 +173,7 @@ func (f *feeds) fill(ctx context.Context, t topic, after int64, p *chunk, atHead
 		p.text = appendChange(p.text, c)
 		p.next = c.Cursor
 	}
-	f.pacer.charge(costOfReading + time.Since(begun))
+	f.charge(t, costOfReading+time.Since(begun))
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if d := f.open[t]; d != nil && d.chunks[after] == p {
@@ -193,12 +202,13 @@ func (f *feeds) most(t topic) int {
 	return least
 }
 
-// pacer keeps what events cost to a small share of the processors, so that a thousand
-// listeners do not slow the dialling: after work it has them rest for a multiple of it. Nothing
-// is lost meanwhile, since what changes twice in between is told once.
+// pacer keeps what events cost to a small share of the processors, so that a thousand listeners
+// do not slow the dialling: after work it has them rest for a multiple of it. Nothing
+// is lost meanwhile, since what changes twice in between is told once. Each organisation
+// has one, so that its listeners, however many, make nobody's events late but its own.
 type pacer struct {
-	mu    sync.Mutex
-	until time.Time
+	listeners int
+	until     time.Time
 }
 
 const (
@@ -212,44 +222,41 @@ const (
 	// costOfReading is about what the store does for a chunk.
 	costOfReading = 100 * time.Microsecond
 
-	// mostWork is what one write to a listener is taken to cost at most. One that
-	// takes longer waits for the listener, and costs nothing.
-	mostWork = 2 * time.Millisecond
+	// mostWork is what one write to a listener, or one chunk, is taken to cost at most. A write
+	// that takes longer waits for the listener, and costs nothing.
+	mostWork = 500 * time.Microsecond
 
 	// mostRest bounds how late an event can be.
 	mostRest = 5 * time.Second
 )
 
-// wait rests, at least so long and until what was charged is paid. It ends early with ctx.
-func (p *pacer) wait(ctx context.Context, least time.Duration) {
-	for rest := max(least, p.owed()); rest > 0; rest = p.owed() { // more may be charged meanwhile
-		timer := time.NewTimer(rest)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		}
+// rest is how long to wait now for what was charged.
+func (p *pacer) rest(now time.Time) time.Duration { return min(p.until.Sub(now), mostRest) }
+
+// charge has the next reads of the organisation wait for work that was done. The organisations
+// that listen share what there is.
+func (f *feeds) charge(t topic, work time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p := f.pacers[t.org]
+	if p == nil {
+		return // nobody listens any more
 	}
-}
-
-func (p *pacer) owed() time.Duration {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return time.Until(p.until)
-}
-
-// charge has the next reads wait for work that was done.
-func (p *pacer) charge(work time.Duration) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	now := time.Now()
-	from := p.until
-	if from.Before(now) {
-		from = now
+	if p.until.Before(now) {
+		p.until = now
 	}
-	p.until = from.Add(min(work, mostWork) * restForWork)
+	p.until = p.until.Add(min(work, mostWork) * restForWork * time.Duration(len(f.pacers)))
 	if latest := now.Add(mostRest); p.until.After(latest) {
 		p.until = latest
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
 	}
 }

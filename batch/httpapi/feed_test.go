@@ -56,6 +56,12 @@ func (l *ledger) read(ctx context.Context, _ topic, after int64) ([]batch.Change
 	}
 }
 
+func (l *ledger) at() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.last
+}
+
 func (l *ledger) count() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -196,7 +202,7 @@ func TestAFeedKeepsLittle(t *testing.T) {
 // However many listen and however much happens, sending it takes a small part of the time.
 func TestEventsKeepToTheirShareOfTheTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const listeners, work = 500, time.Millisecond
+		const listeners, work = 500, mostWork
 		l := newLedger()
 		f := newFeeds(l.read)
 		ctx, stop := context.WithCancel(t.Context())
@@ -212,7 +218,7 @@ func TestEventsKeepToTheirShareOfTheTime(t *testing.T) {
 						return
 					}
 					after = c.next
-					f.pacer.charge(work)
+					f.charge(here, work)
 					worked.Add(int64(work))
 				}
 			})
@@ -257,5 +263,51 @@ func TestPaceOfOneListener(t *testing.T) {
 		n := <-heard
 		require.LessOrEqual(t, n, 201, "every %v at most", leastRest)
 		require.Greater(t, n, 150)
+	})
+}
+
+// One organisation's listeners that come anew and anew, each to be told everything, make the
+// others' events no later than they may be.
+func TestOneOrganisationsListenersDelayNobodyElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger()
+		f := newFeeds(l.read)
+		ctx, stop := context.WithCancel(t.Context())
+		var all sync.WaitGroup
+		defer all.Wait()
+		defer stop()
+		greedy := topic{org: "greedy"}
+		for i := range int64(50) {
+			all.Go(func() {
+				leave := f.join(greedy)
+				defer leave()
+				for after := -i; ctx.Err() == nil; after -= 50 { // never where another one is
+					_, ok := f.chunk(ctx, greedy, after, nil)
+					for range 100 {
+						f.charge(greedy, mostWork)
+					}
+					if !ok {
+						return
+					}
+				}
+			})
+		}
+		l.write(1)
+		pause(t.Context(), time.Minute)
+		at, err := follow(f, 0, 1)
+		require.NoError(t, err)
+		require.Equal(t, []int64{1}, at)
+		for range 20 {
+			begun := time.Now()
+			heard := make(chan error, 1)
+			go func() {
+				_, err := follow(f, l.at(), l.at()+1)
+				heard <- err
+			}()
+			pause(t.Context(), 100*time.Millisecond)
+			l.write(1)
+			require.NoError(t, <-heard)
+			require.Less(t, time.Since(begun), 200*time.Millisecond)
+		}
 	})
 }

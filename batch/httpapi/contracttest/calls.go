@@ -21,6 +21,7 @@ func readCallRows() []row {
 			"telephony_params.direction": `"outbound"`, "batch_id": `"<batch>"`, "recipient_id": `"<recipient>"`, "attempt": "1",
 			"carrier": present, "connected_at": present, "metadata": `{"big":12345678901234567890}`, "region": present,
 		})},
+		{"Over", post("/agents/calls/<a>/cancel"), refused(400, "call_over")},
 		{"WithoutMetadata", get("/agents/calls/<b>"), answers(200, fields{"metadata": absent})},
 		{"HeadOfOne", head("/agents/calls/<a>"), answers(200, nil)},
 		{"OfTheRecipient", get(batches + "/<batch>/recipients/<recipient>/calls"), page("", "a").and(fields{"data.0.metadata": absent})},
@@ -72,7 +73,7 @@ func cancelCallStories(Harness) []story {
 		{"Completed", get(batches + "/<batch>"), answers(200, fields{
 			"counts.completed": "1", "recipients.0.end_reason": `"api_cancelled"`, "recipients.0.agent_call_id": `"<call>"`,
 		})},
-		{"Over", post(call + "/cancel"), refused(400, "call_over")},
+		{"Repeated", post(call + "/cancel"), answers(200, fields{"cancelled": "true"})},
 		{"NotRetried", post(batches + "/<batch>/retry"), answers(200, fields{"retry_count": "0"})},
 	}}, {"Ringing", []row{
 		{"Created", create(from("ringing")), created(nil).save("batch", "id")},
