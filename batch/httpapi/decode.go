@@ -109,11 +109,15 @@ func (d *decoder) object(at place, known []string, read func(at place, i int) er
 			return err
 		}
 		i, mistake := seen.meet(raw)
+		var other string
+		if i < 0 { // raw is gone with the next value
+			other = clip(string(inQuotes(raw)), maxName)
+		}
 		if mistake != nil && !d.wrong.full() {
 			d.wrong.add(at.member(mistake.name).String(), "%s", mistake.message)
 		}
 		if i < 0 {
-			err = d.SkipValue()
+			err = d.ignore(at.member(other))
 		} else {
 			err = read(at.member(known[i]), i)
 		}
@@ -122,6 +126,18 @@ func (d *decoder) object(at place, known []string, read func(at place, i int) er
 		}
 	}
 	_, err := d.ReadToken()
+	return err
+}
+
+// ignore passes over a value that means nothing here, but for names that stand twice in it.
+func (d *decoder) ignore(at place) error {
+	if k := d.PeekKind(); k != jsontext.KindBeginObject && k != jsontext.KindBeginArray {
+		return d.SkipValue()
+	}
+	raw, err := d.ReadValue()
+	if err == nil && !raw.IsValid() && !d.wrong.full() {
+		d.wrong.add(at.String(), "%v", duplicate(raw))
+	}
 	return err
 }
 

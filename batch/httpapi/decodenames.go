@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,37 +39,38 @@ func (p place) String() string {
 // names finds out which members an object has, and refuses to choose between two.
 type names struct {
 	known  []string
-	seen   uint64 // of known, by index
-	told   uint64 // of known, by index: that it stands there more than once
-	others []other
-}
-
-// other is a name that is not known.
-type other struct {
-	name string
-	told bool // that it stands there more than once
+	seen   uint64          // of known, by index
+	told   uint64          // of known, by index: that it stands there more than once
+	others map[string]bool // unknown ones; true: it was told that it stands there more than once
+	full   bool            // it was told that there are too many
 }
 
 // misnamed is a member that is there more than once, or almost one of those known.
 type misnamed struct{ name, message string }
 
-// mostOthers is how many unknown members of an object are compared with each other. They
-// are ignored, so that two of them are the same is a kindness to know, and no risk.
-const mostOthers = 32
+// mostOthers is how many unknown members an object may have: each has to be remembered, so
+// that none is there twice.
+const mostOthers = 1000
 
 // meet takes a name in its quotes and returns its index, or none if its value is
 // to be skipped.
 func (n *names) meet(raw jsontext.Value) (int, *misnamed) {
-	name := raw[1 : len(raw)-1]
-	if slices.Contains(name, '\\') {
-		name, _ = jsontext.AppendUnquote(nil, raw) // no error: the decoder has taken it, so it is a string
-	}
+	name := inQuotes(raw)
 	for i, known := range n.known {
 		if string(name) == known {
 			return n.again(i)
 		}
 	}
 	return none, n.unknown(string(name))
+}
+
+// inQuotes is the name, which may be part of raw.
+func inQuotes(raw jsontext.Value) []byte {
+	name := raw[1 : len(raw)-1]
+	if slices.Contains(name, '\\') {
+		name, _ = jsontext.AppendUnquote(nil, raw) // no error: the decoder has taken it, so it is a string
+	}
+	return name
 }
 
 func (n *names) again(i int) (int, *misnamed) {
@@ -85,17 +87,21 @@ func (n *names) again(i int) (int, *misnamed) {
 }
 
 func (n *names) unknown(name string) *misnamed {
-	i := slices.IndexFunc(n.others, func(o other) bool { return o.name == name })
-	if i < 0 {
-		if len(n.others) < mostOthers {
-			n.others = append(n.others, other{name: name})
+	told, ok := n.others[name]
+	switch {
+	case !ok && len(n.others) < mostOthers:
+		if n.others == nil {
+			n.others = map[string]bool{}
 		}
+		n.others[name] = false
 		return almost(name, n.known)
-	}
-	if n.others[i].told {
+	case !ok && n.full, told:
 		return nil
+	case !ok:
+		n.full = true
+		return &misnamed{clip(name, maxName), fmt.Sprintf("expected at most %d members that are unknown", mostOthers)}
 	}
-	n.others[i].told = true
+	n.others[name] = true
 	return &misnamed{clip(name, maxName), "expected once, got it more than once"}
 }
 

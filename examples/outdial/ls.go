@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"strings"
+	"unicode"
 
 	"github.com/outdial/outdial/store"
 )
@@ -35,6 +37,17 @@ func (c *lsCmd) Run(ctx context.Context, a *app) error {
 	})
 }
 
+// printable keeps a name from moving the cursor or breaking the table: whoever may create a batch
+// chooses it.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
+}
+
 func (a *app) printBatches(batches []store.Batch) {
 	if len(batches) == 0 {
 		a.say("There is no batch.")
@@ -45,6 +58,6 @@ func (a *app) printBatches(batches []store.Batch) {
 	for _, b := range batches {
 		n := b.Counts
 		a.print(format, b.ID, b.CreatedAt.UTC().Format("2006-01-02 15:04"), thousands(n.Completed), thousands(n.Failed),
-			thousands(n.Queued+n.InFlight()), standingOf(b), b.Name)
+			thousands(n.Queued+n.InFlight()), standingOf(b), printable(b.Name))
 	}
 }
