@@ -95,7 +95,7 @@ func outside() reasons {
 // it would not notice when it moves away.
 func planned() []string {
 	return []string{
-		module + "/store/postgres", module + "/dialer/sip", module + "/dialer/twilio",
+		module + "/store/postgres", module + "/dialer/twilio",
 	}
 }
 
@@ -164,6 +164,11 @@ func rules() []rule {
 		{
 			name: "suite for servers", roots: []string{"batch/httpapi/contracttest"},
 			forbidden: []reasons{carrierKinds(), databases(), outside()},
+		},
+		{
+			// It speaks to agents over WebSockets, so it links net/http.
+			name: "SIP trunk", roots: []string{"dialer/sip", "dialer/sip/media", "dialer/sip/bridge"}, ours: []string{"dialer"},
+			forbidden: []reasons{databases(), program(), testCode(), engine()}, excused: identifiers(),
 		},
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/outdial/outdial/batch/config"
 	_ "github.com/outdial/outdial/dialer/fake" // the carrier kind fake://
+	_ "github.com/outdial/outdial/dialer/sip"  // sip:// and sips://
 )
 
 //go:embed default.yaml

@@ -1,0 +1,131 @@
+package sip
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync/atomic"
+
+	msg "github.com/emiago/sipgo/sip"
+)
+
+// flow is the way to one server: over the UDP socket, or a connection. It takes the place of
+// sipgo's own connections, which refuse a message above 1300 bytes on UDP, and are
+// opened anew in silence where one was lost.
+type flow struct {
+	transport Transport
+	remote    netip.AddrPort
+	host      string   // what Via and Contact call us
+	port      uint16   // likewise
+	key       msg.Addr // by which sipgo finds it
+	write     func([]byte) (int, error)
+	gone      <-chan struct{} // closed when the connection was lost; nil: there is none to lose
+	down      *atomic.Bool    // it is lost; nil: see gone
+}
+
+// writeError says that a message did not leave, or not as a whole.
+type writeError struct {
+	written int
+	err     error
+}
+
+func (e *writeError) Error() string { return "writing a message: " + e.err.Error() }
+func (e *writeError) Unwrap() error { return e.err }
+
+// WriteMsg implements sipgo's Connection.
+func (f *flow) WriteMsg(m msg.Message) error {
+	if n, err := f.write(wire(m)); err != nil {
+		return &writeError{n, err}
+	}
+	return nil
+}
+
+// wire is the message as it leaves.
+func wire(m msg.Message) []byte {
+	const usual = 1024
+	b := bytes.NewBuffer(make([]byte, 0, usual))
+	m.StringWrite(b)
+	return b.Bytes()
+}
+
+// LocalAddr implements sipgo's Connection.
+func (f *flow) LocalAddr() net.Addr { return net.TCPAddrFromAddrPort(f.remote) }
+
+// Ref implements sipgo's Connection, whose counting has no say in when a flow ends.
+func (f *flow) Ref(int) int { return 1 }
+
+// TryClose implements sipgo's Connection.
+func (f *flow) TryClose() (int, error) { return 1, nil }
+
+// Close implements sipgo's Connection.
+func (f *flow) Close() error { return nil }
+
+func (f *flow) lost() bool { return f.down != nil && f.down.Load() }
+
+// via is the Via of a new request over the flow, with a branch of its own.
+func (f *flow) via() *msg.ViaHeader {
+	via := &msg.ViaHeader{
+		ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: f.network(), Host: f.host, Port: int(f.port),
+	}
+	const entropy = 24
+	via.Params.Add("branch", msg.GenerateBranchN(entropy))
+	via.Params.Add("rport", "") // RFC 3581: answer to where it came from
+	return via
+}
+
+// contact is where the peer reaches us.
+func (f *flow) contact(user string, secure bool) *msg.ContactHeader {
+	uri := msg.Uri{Scheme: scheme(secure), User: user, Host: f.host, Port: int(f.port)}
+	if f.transport != UDP && !secure {
+		uri.UriParams.Add("transport", string(f.transport))
+	}
+	return &msg.ContactHeader{Address: uri}
+}
+
+func (f *flow) network() string { return strings.ToUpper(string(f.transport)) }
+
+// carry makes sipgo send the request over the flow and nothing else.
+func (f *flow) carry(req *msg.Request) {
+	req.SetTransport(f.network())
+	req.SetDestination(f.remote.String())
+	req.Laddr = f.key
+}
+
+// flowKey returns an address that no host has (RFC 6666) for sipgo's table of connections. Should a
+// flow be missing there, sipgo tries to bind to it, and fails.
+func flowKey(n uint64) msg.Addr {
+	ip := netip.MustParsePrefix("100::/64").Addr().As16()
+	for i := range 8 {
+		ip[15-i] = byte(n >> (8 * i)) //nolint:gosec // one byte after the other
+	}
+	return msg.Addr{IP: net.IP(ip[:]), Port: 1}
+}
+
+func scheme(secure bool) string {
+	if secure {
+		return "sips"
+	}
+	return "sip"
+}
+
+func defaultPort(t Transport) uint16 {
+	if t == TLS {
+		return 5061
+	}
+	return 5060
+}
+
+// splitAdvertised reads Config.Advertise.
+func splitAdvertised(s string) (host string, port uint16, err error) {
+	if s == "" {
+		return "", 0, nil
+	}
+	host, p, err := splitHostPort(s)
+	if err != nil || host == "" || strings.ContainsAny(host, " \t\r\n<>;@\"") {
+		return "", 0, fmt.Errorf("sip: advertised address %s: expected host or host:port", strconv.Quote(s))
+	}
+	return host, uint16(p), nil //nolint:gosec // checked by parsePort
+}

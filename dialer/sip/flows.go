@@ -1,0 +1,220 @@
+package sip
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+const connectTimeout = 4 * time.Second
+
+// flows opens the ways to servers and keeps them for the calls to come.
+type flows struct {
+	stack *stack
+	work  *work
+	host  string // what peers are told, empty: the local address
+	port  uint16 // likewise, 0: the socket's
+
+	mu      sync.Mutex
+	opened  uint64 // so many
+	packets map[netip.AddrPort]*flow
+	streams map[streamKey]*opening
+}
+
+// hop is a server of a trunk, and how to get there.
+type hop struct {
+	transport Transport
+	remote    netip.AddrPort
+	name      string // whose certificate is expected
+	tls       *tls.Config
+}
+
+// streamKey tells connections apart that are not to be shared.
+type streamKey struct {
+	transport Transport
+	remote    netip.AddrPort
+	name      string
+	tls       *tls.Config
+}
+
+// opening is a connection, or the attempt at one that several calls wait for.
+type opening struct {
+	done chan struct{}
+	flow *flow
+	err  error
+}
+
+func newFlows(st *stack, w *work, host string, port uint16) *flows {
+	return &flows{
+		stack: st, work: w, host: host, port: port,
+		packets: map[netip.AddrPort]*flow{}, streams: map[streamKey]*opening{},
+	}
+}
+
+// to returns a flow to the hop that is there at present.
+func (fs *flows) to(ctx context.Context, h hop) (*flow, error) {
+	if h.transport == UDP {
+		return fs.packet(h.remote)
+	}
+	key := streamKey(h)
+	if h.transport == TCP {
+		key.name, key.tls = "", nil
+	}
+	fs.mu.Lock()
+	o := fs.streams[key]
+	if o == nil || o.useless() {
+		o = fs.reopen(key, o)
+	}
+	fs.mu.Unlock()
+	select {
+	case <-o.done:
+		return o.flow, o.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// reopen is called with the lock held. The connection is opened on nobody's behalf: a call that
+// is cancelled meanwhile must not take it away from others.
+func (fs *flows) reopen(key streamKey, before *opening) *opening {
+	if before != nil && before.flow != nil {
+		fs.stack.unregister(before.flow)
+	}
+	o := &opening{done: make(chan struct{})}
+	fs.streams[key] = o
+	begun := fs.work.background(func(ctx context.Context) {
+		defer close(o.done)
+		o.flow, o.err = fs.connect(ctx, key)
+	})
+	if !begun {
+		o.err = errClosed
+		close(o.done)
+	}
+	return o
+}
+
+// useless is a connection that failed or was lost.
+func (o *opening) useless() bool {
+	select {
+	case <-o.done:
+		return o.err != nil || o.flow.lost()
+	default:
+		return false
+	}
+}
+
+// packet is a flow over the UDP socket.
+func (fs *flows) packet(remote netip.AddrPort) (*flow, error) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	if f := fs.packets[remote]; f != nil {
+		return f, nil
+	}
+	host, err := fs.hostFor(remote)
+	if err != nil {
+		return nil, err
+	}
+	to := net.UDPAddrFromAddrPort(remote)
+	socket := fs.stack.socket
+	f := &flow{
+		transport: UDP, remote: remote, host: host, port: fs.portFor(socket.port()),
+		write: func(b []byte) (int, error) { return socket.WriteTo(b, to) },
+	}
+	fs.add(f)
+	fs.packets[remote] = f
+	return f, nil
+}
+
+// hostFor is what the peer is told to call us: what was advertised, or the local address
+// that leads there.
+func (fs *flows) hostFor(remote netip.AddrPort) (string, error) {
+	if fs.host != "" {
+		return fs.host, nil
+	}
+	if bound := fs.stack.socket.host(); bound.IsValid() {
+		return bound.WithZone("").String(), nil
+	}
+	conn, err := net.Dial("udp", remote.String()) //nolint:noctx // it sends nothing and does not block
+	if err != nil {
+		return "", fmt.Errorf("no way to the server: %w", err)
+	}
+	defer conn.Close()
+	return localHost(conn), nil
+}
+
+func localHost(conn net.Conn) string {
+	host, _, err := net.SplitHostPort(conn.LocalAddr().String())
+	if err != nil {
+		return ""
+	}
+	return netip.MustParseAddr(host).WithZone("").Unmap().String()
+}
+
+func (fs *flows) portFor(local uint16) uint16 {
+	if fs.port != 0 {
+		return fs.port
+	}
+	return local
+}
+
+func (fs *flows) connect(ctx context.Context, key streamKey) (*flow, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	conn, err := openStream(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	s := fs.stack.listener.streams.add(newStream(conn))
+	f := &flow{
+		transport: key.transport, remote: key.remote, host: fs.host,
+		port: fs.portFor(fs.stack.socket.port()), write: s.Write, gone: s.gone, down: &s.down,
+	}
+	if f.host == "" {
+		f.host = localHost(conn)
+	}
+	if key.transport == TLS && fs.port == 0 {
+		f.port = localPort(conn) // there is no listener for TLS: a peer has this connection
+	}
+	fs.mu.Lock()
+	fs.add(f)
+	fs.mu.Unlock()
+	if !fs.stack.opened[key.transport].give(s) {
+		return nil, fmt.Errorf("%w: %w", net.ErrClosed, s.Close())
+	}
+	return f, nil
+}
+
+func localPort(conn net.Conn) uint16 {
+	addr, ok := conn.LocalAddr().(*net.TCPAddr)
+	if !ok {
+		return 0
+	}
+	return addr.AddrPort().Port()
+}
+
+// openStream opens a connection.
+func openStream(ctx context.Context, key streamKey) (net.Conn, error) {
+	var d net.Dialer
+	if key.transport == TCP {
+		return d.DialContext(ctx, "tcp", key.remote.String())
+	}
+	config := key.tls.Clone()
+	if config == nil {
+		config = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	if config.ServerName == "" {
+		config.ServerName = key.name
+	}
+	return (&tls.Dialer{NetDialer: &d, Config: config}).DialContext(ctx, "tcp", key.remote.String())
+}
+
+// add is called with the lock held.
+func (fs *flows) add(f *flow) {
+	fs.opened++
+	f.key = flowKey(fs.opened)
+	fs.stack.register(f)
+}

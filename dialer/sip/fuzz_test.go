@@ -1,0 +1,99 @@
+package sip
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	msg "github.com/emiago/sipgo/sip"
+	"github.com/stretchr/testify/require"
+)
+
+func newTestRequest() *msg.Request {
+	return msg.NewRequest(msg.OPTIONS, msg.Uri{Scheme: "sip", User: "+14155550123", Host: "carrier.test"})
+}
+
+// FuzzHeaders is everything that we read from headers ourselves.
+func FuzzHeaders(f *testing.F) {
+	f.Add(`Q.850;cause=17;text="User busy"`, "1800;refresher=uac", `Digest realm="r", nonce="n", qop="auth, auth-int"`)
+	f.Add(`SIP;cause=200, "`, "90 ; refresher = UAS", `Digest realm=`)
+	f.Fuzz(func(t *testing.T, reason, session, challenge string) {
+		if cause := causeOf(reason); cause != "" {
+			require.LessOrEqual(t, len(cause), len(reason))
+		}
+		require.Equal(t, reason, strings.Join(splitQuoted(reason, ','), ","))
+		m := newTestRequest()
+		m.AppendHeader(msg.NewHeader("Session-Expires", session))
+		m.AppendHeader(msg.NewHeader("Min-SE", reason))
+		require.LessOrEqual(t, timersOf(m).interval, uint32(86400))
+		hasToken(session, reason)
+		if c := parseChallenge(challenge); c != nil {
+			require.GreaterOrEqual(t, strength(c), 0)
+		}
+		require.True(t, utf8.ValidString(printable(reason)))
+		require.NoError(t, checkValue(printable(reason)))
+	})
+}
+
+// FuzzDescription looks for a session description in any body.
+func FuzzDescription(f *testing.F) {
+	f.Add("application/sdp", []byte("v=0"))
+	f.Add("multipart/mixed; boundary=b", []byte("--b\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--b--"))
+	f.Fuzz(func(t *testing.T, contentType string, body []byte) {
+		require.LessOrEqual(t, len(description(contentType, body)), len(body))
+	})
+}
+
+// FuzzFirstMessage cuts a stream into messages.
+func FuzzFirstMessage(f *testing.F) {
+	f.Add([]byte("A\r\nContent-Length: 3\r\n\r\nabcB\r\nl: 0\r\n\r\n"))
+	f.Add([]byte("\r\n\r\n\r\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for len(b) > 0 {
+			n := firstMessage(b)
+			require.Positive(t, n)
+			b = b[n:]
+		}
+	})
+}
+
+// FuzzResponse makes a dialog of whatever comes, and a request in it.
+func FuzzResponse(f *testing.F) {
+	f.Add("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP x;branch=z9hG4bKx\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>;tag=2\r\n" +
+		"Call-ID: x\r\nCSeq: 1 INVITE\r\nContact: <sip:e@f;transport=tcp>\r\nRecord-Route: <sip:g;lr>, <sip:h>\r\n\r\n")
+	f.Fuzz(func(t *testing.T, raw string) {
+		m, err := msg.ParseMessage([]byte(raw))
+		if err != nil {
+			return
+		}
+		res, ok := m.(*msg.Response)
+		if !ok {
+			return
+		}
+		callIDOf(res)
+		branchOf(res)
+		methodOf(res)
+		inv := testInvite()
+		g := newDialog(inv, res)
+		g.t.SameAddress = true
+		req, _, err := g.request(t.Context(), msg.BYE)
+		require.NoError(t, err)
+		text := req.String()
+		require.Equal(t, 1, strings.Count(text, "\r\n\r\n"), "a header must not end the message: %q", text)
+		again, err := msg.ParseMessage([]byte(text))
+		require.NoError(t, err, "%q", text)
+		require.Equal(t, msg.BYE, methodOf(again))
+	})
+}
+
+func testInvite() *invite {
+	t := &trunk{Trunk: Trunk{Host: "carrier.test", Domain: "carrier.test", Transport: UDP}}
+	fl := &flow{transport: UDP, host: "192.0.2.1", port: 5060}
+	c := &call{d: &Dialer{config: Config{UserAgent: "test"}}, id: "x", tag: "1"}
+	a := &attempt{t: t, uri: msg.Uri{Scheme: "sip", User: "1", Host: "carrier.test"}, cred: &credentials{}}
+	inv, err := c.compose(a, fl)
+	if err != nil {
+		panic(err)
+	}
+	return inv
+}

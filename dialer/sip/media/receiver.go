@@ -1,0 +1,164 @@
+package media
+
+import (
+	"errors"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/pion/rtp"
+	"github.com/pion/srtp/v3"
+)
+
+// receiver is the way from the callee to the agent. It is safe for concurrent use.
+type receiver struct {
+	inbox    *inbox
+	redirect func(netip.AddrPort) // is told where to send from now on
+	limits   [2]int               // frames without media before and after the first; 0: no limit
+
+	mu      sync.Mutex
+	active  bool // false: what comes is ignored
+	formats []format
+	decrypt *srtp.Context // nil: not encrypted
+	held    bool
+	source  source
+	to      netip.AddrPort // where media is sent
+	order   order
+	keys    heard
+	jitter  jitter
+
+	packet  rtp.Packet
+	plain   []byte // what was decrypted
+	isHeard bool   // media was received
+	quiet   int    // frames since
+
+	received, rejected, early int
+}
+
+func newReceiver(c Config, redirect func(netip.AddrPort)) *receiver {
+	r := &receiver{
+		inbox: newInbox(), redirect: redirect, keys: newHeard(),
+		limits: [2]int{frames(c.InitialTimeout), frames(c.Timeout)},
+		source: source{fixed: c.FixedSource},
+	}
+	r.order = order{depth: frames(c.Reorder), release: r.release}
+	return r
+}
+
+// take takes what came from the network.
+func (r *receiver) take(datagram []byte, from netip.AddrPort, at time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.active {
+		r.early++
+		return
+	}
+	p, err := r.parse(datagram)
+	if err != nil || !r.source.admits(p, from, r.order.ssrc) {
+		r.rejected++
+		return
+	}
+	r.received++
+	r.isHeard, r.quiet = true, 0
+	if r.codec(p.number) != TelephoneEvent { // whose timestamps stand still
+		r.jitter.arrived(p.timestamp, at)
+	}
+	r.follow()
+	r.order.push(p)
+}
+
+var errFormat = errors.New("a payload type that was not agreed")
+
+// parse decrypts first: what was forged must not be looked at.
+func (r *receiver) parse(datagram []byte) (packet, error) {
+	if r.decrypt != nil {
+		plain, err := r.decrypt.DecryptRTP(r.plain[:0], datagram, nil)
+		if err != nil {
+			return packet{}, err
+		}
+		r.plain, datagram = plain, plain
+	}
+	if err := r.packet.Unmarshal(datagram); err != nil {
+		return packet{}, err
+	}
+	p := packet{
+		ssrc: r.packet.SSRC, sequence: r.packet.SequenceNumber, timestamp: r.packet.Timestamp,
+		number: r.packet.PayloadType, payload: r.packet.Payload,
+	}
+	if r.packet.Version != 2 || r.codec(p.number) == "" {
+		return packet{}, errFormat
+	}
+	return p, nil
+}
+
+func (r *receiver) codec(number uint8) Codec {
+	for _, f := range r.formats {
+		if f.number == number {
+			return f.codec
+		}
+	}
+	return ""
+}
+
+// release is given the packets in order.
+func (r *receiver) release(p packet) {
+	switch codec := r.codec(p.number); codec {
+	case TelephoneEvent:
+		r.keys.take(p.timestamp, p.payload)
+	case PCMU, PCMA:
+		r.inbox.audio(codec, p.timestamp, p.payload)
+	}
+}
+
+// tick is told that a frame's time has passed in an answered call. It returns false when
+// nothing was received for too long.
+func (r *receiver) tick() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.order.tick()
+	r.inbox.tick()
+	if r.held {
+		return true
+	}
+	limit := r.limits[0]
+	if r.isHeard {
+		limit = r.limits[1]
+	}
+	r.quiet++
+	return limit == 0 || r.quiet <= limit
+}
+
+// activate has media taken from now on.
+func (r *receiver) activate() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.active = true
+}
+
+// answered has the media counted that is received from now on.
+func (r *receiver) answered() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.active, r.isHeard, r.quiet = true, false, 0
+}
+
+// apply begins with what was agreed.
+func (r *receiver) apply(a agreement) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.formats, r.decrypt, r.held = a.receive, a.decrypt, a.isHeld
+	r.quiet = 0
+	// An unspecified address is hold, and no place to have moved to.
+	if !a.to.Addr().IsUnspecified() && r.source.describe(a.to) {
+		r.order.restart()
+	}
+	r.follow()
+}
+
+// follow has media sent to where it comes from.
+func (r *receiver) follow() {
+	if to := r.source.destination(); to != r.to {
+		r.to = to
+		r.redirect(to)
+	}
+}

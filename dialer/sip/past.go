@@ -1,0 +1,123 @@
+package sip
+
+import (
+	"slices"
+
+	msg "github.com/emiago/sipgo/sip"
+
+	"github.com/outdial/outdial/dialer"
+)
+
+// past is what stays of a call that is over, for as long as something may still come for it. At
+// hundreds of calls a second there are thousands of them, so it is bytes rather than messages.
+type past struct {
+	id      string // Call-ID
+	call    string // dialer.Call.ID
+	tag     string // ours
+	invites []pastInvite
+	tags    []string // of the dialogs, which are all over
+	removes []func() // what lets their peers send to us
+}
+
+type pastInvite struct {
+	t         *trunk
+	hop       hop
+	flow      *flow
+	cred      *credentials
+	branch    string
+	raw       []byte
+	heard     bool
+	cancelled bool
+	acks      map[string]*acked
+}
+
+// bury makes the past of a call.
+func (c *call) bury() *past {
+	p := &past{id: c.id, call: c.in.ID, tag: c.tag}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for branch, inv := range c.invites {
+		if inv.re == nil {
+			p.invites = append(p.invites, inv.bury(branch))
+		}
+	}
+	for tag, g := range c.dialogs {
+		p.tags = append(p.tags, tag)
+		p.removes = append(p.removes, g.given()...)
+	}
+	return p
+}
+
+// bury writes the request down and, unless something is still to be done with it, empties it: sipgo keeps
+// the transaction, and the request with it, for 64*T1.
+func (inv *invite) bury(branch string) pastInvite {
+	inv.mu.Lock()
+	defer inv.mu.Unlock()
+	p := pastInvite{
+		t: inv.t, hop: inv.hop, flow: inv.flow, branch: branch, raw: inv.raw,
+		heard: inv.heard, cancelled: inv.cancelled, acks: inv.acks,
+	}
+	if inv.cred.known() {
+		p.cred = inv.cred
+	}
+	if !inv.inUse {
+		*inv.req = msg.Request{}
+	}
+	inv.buried = true
+	return p
+}
+
+// stray takes a late response. What needs no more than an ACK that is there is done here, for the rest the
+// call is raised.
+func (p *past) stray(d *Dialer, res *msg.Response) {
+	i := slices.IndexFunc(p.invites, func(inv pastInvite) bool { return inv.branch == branchOf(res) })
+	if i < 0 || fromTag(res) != p.tag {
+		return
+	}
+	inv := p.invites[i]
+	if ack := inv.acks[toTag(res)]; res.IsSuccess() && ack != nil {
+		d.deliver(ack.flow, inv.hop, ack.raw)
+		return
+	}
+	if res.IsProvisional() && inv.cancelled {
+		return
+	}
+	if c := p.raise(d); c != nil {
+		if inv := c.invite(branchOf(res)); inv != nil {
+			inv.stray(res)
+		}
+	}
+}
+
+// raise makes a call of the past again.
+func (p *past) raise(d *Dialer) *call {
+	c := &call{
+		d: d, in: dialer.Call{ID: p.call}, id: p.id, tag: p.tag, ends: make(chan ending, 1),
+		answered: make(chan struct{}), invites: map[string]*invite{}, dialogs: map[string]*dialog{}, removes: p.removes,
+	}
+	for _, old := range p.invites {
+		m, err := msg.ParseMessage(old.raw)
+		req, ok := m.(*msg.Request)
+		if err != nil || !ok {
+			continue
+		}
+		inv := &invite{
+			c: c, t: old.t, hop: old.hop, flow: old.flow, req: req, cred: old.cred,
+			heard: old.heard, givenUp: true, cancelled: old.cancelled, acks: old.acks,
+		}
+		if inv.cred == nil {
+			inv.cred = &credentials{user: old.t.User, secret: old.t.Secret}
+		}
+		c.note(inv)
+	}
+	return d.book.raise(p, c)
+}
+
+// request answers what comes in a dialog that is over. A BYE may have crossed ours.
+func (p *past) request(d *Dialer, req *msg.Request, tx msg.ServerTransaction) {
+	if req.Method == msg.BYE && toTag(req) == p.tag && slices.Contains(p.tags, fromTag(req)) {
+		d.respond(tx, req, msg.StatusOK, "OK")
+		return
+	}
+	d.respond(tx, req, msg.StatusCallTransactionDoesNotExists, "Call/Transaction Does Not Exist")
+}

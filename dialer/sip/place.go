@@ -1,0 +1,103 @@
+package sip
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/outdial/outdial/dialer"
+)
+
+// verdict is what became of the call at one server: it was answered, or it is over, or the next
+// server may be tried.
+type verdict struct {
+	dialog *dialog
+	over   *ending
+
+	why    error
+	after  time.Duration // how long the server wants to be left alone
+	maybe  bool          // somebody may have heard of the call, though nobody's phone is known to ring
+	ending ending        // if there is no next server and maybe
+}
+
+func over(e ending) verdict { return verdict{over: &e} }
+
+// place tries one server after the other. It returns the dialog, or the ending, or an
+// error that says that nobody's phone rang.
+func (c *call) place(ctx context.Context) (*dialog, ending, error) {
+	var tried tally
+	for _, t := range c.d.trunks {
+		hops, err := t.hops(ctx)
+		if err != nil {
+			tried.add(t.Name, verdict{why: err})
+			continue
+		}
+		for _, h := range hops {
+			if e := c.mayGoOn(ctx); e != nil {
+				return nil, *e, nil
+			}
+			v := c.tryHop(ctx, t, h)
+			switch {
+			case v.dialog != nil:
+				return v.dialog, ending{}, nil
+			case v.over != nil:
+				return nil, *v.over, nil
+			}
+			tried.add(t.Name, v)
+		}
+	}
+	if e := c.mayGoOn(ctx); e != nil {
+		return nil, *e, nil
+	}
+	return tried.result()
+}
+
+func (c *call) tryHop(ctx context.Context, t *trunk, h hop) verdict {
+	if after, err := t.resting(h.remote); err != nil {
+		return verdict{why: err, after: after}
+	}
+	return c.try(ctx, t, h)
+}
+
+// mayGoOn returns the ending of a call that is over before anybody answered.
+func (c *call) mayGoOn(ctx context.Context) *ending {
+	select {
+	case <-ctx.Done():
+		e := c.cancelled(ctx)
+		return &e
+	case <-c.ring:
+		return &ending{reason: dialer.DialNoAnswer}
+	default:
+		return nil
+	}
+}
+
+// tally is what the servers said that did not take the call.
+type tally struct {
+	causes []error
+	after  time.Duration
+	last   *ending
+}
+
+func (t *tally) add(name string, v verdict) {
+	t.causes = append(t.causes, fmt.Errorf("%s: %w", name, v.why))
+	if v.after > 0 && (t.after == 0 || v.after < t.after) {
+		t.after = v.after
+	}
+	if v.maybe {
+		t.last = &v.ending
+	}
+}
+
+// result is the end of a call that no server took. Only where every one is certain to have rung
+// nobody may the call be placed again.
+func (t *tally) result() (*dialog, ending, error) {
+	if t.last != nil {
+		if t.last.message == "" {
+			t.last.message = errors.Join(t.causes...).Error()
+		}
+		return nil, *t.last, nil
+	}
+	return nil, ending{}, &dialer.UnavailableError{Cause: errors.Join(t.causes...), After: t.after}
+}

@@ -1,0 +1,128 @@
+package sip
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	msg "github.com/emiago/sipgo/sip"
+
+	"github.com/outdial/outdial/dialer/sip/media"
+)
+
+// errBusy: an offer is under way already (RFC 3264, section 4).
+var errBusy = errors.New("an offer is under way")
+
+// claim makes the caller the one whose offer is under way. It waits a little for an ACK that is
+// read behind the request after it.
+func (g *dialog) claim() error {
+	const brief = 100 * time.Millisecond
+	timer := time.NewTimer(brief)
+	defer timer.Stop()
+	if g.isOver() {
+		return errOver
+	}
+	select {
+	case g.offering <- struct{}{}:
+		return nil
+	case <-g.ended:
+		return errOver
+	case <-timer.C:
+		return errBusy
+	}
+}
+
+func (g *dialog) unclaim() { <-g.offering }
+
+// reinvite sends a re-INVITE with an offer, again if it is challenged, and returns the final response.
+func (g *dialog) reinvite(ctx context.Context) (*msg.Response, error) {
+	if err := g.claim(); err != nil {
+		return nil, err
+	}
+	defer g.unclaim()
+	var offer []byte
+	err := g.c.withSession(func(s media.Session) (err error) {
+		offer, err = s.Offer()
+		return err
+	})
+	if err != nil {
+		return nil, errOver
+	}
+	for range mostTries + 1 {
+		res, err := g.reinviteOnce(ctx, offer)
+		if err != nil || !isChallenge(res) || !g.cred.learn(res) {
+			return res, err
+		}
+	}
+	return nil, errors.New("it is challenged again and again")
+}
+
+func (g *dialog) reinviteOnce(ctx context.Context, offer []byte) (*msg.Response, error) {
+	req, f, err := g.request(ctx, msg.INVITE)
+	if err != nil {
+		return nil, err
+	}
+	req.AppendHeader(g.c.contact(g.t, f))
+	req.AppendHeader(msg.NewHeader("Allow", allowed))
+	req.AppendHeader(msg.NewHeader("Supported", "timer"))
+	askFor(req, g.c.timer.interval(), 0, "uac")
+	if err := g.cred.apply(req); err != nil {
+		return nil, err
+	}
+	setSDP(req, offer)
+	inv := &invite{c: g.c, t: g.t, flow: f, req: req, cred: g.cred, re: g}
+	if err := inv.send(ctx); err != nil {
+		return nil, err
+	}
+	return g.awaitAnswer(ctx, inv)
+}
+
+// awaitAnswer follows a re-INVITE to its final response, for at most 64*T1.
+func (g *dialog) awaitAnswer(ctx context.Context, inv *invite) (*msg.Response, error) {
+	limit := time.NewTimer(transactionTime())
+	defer limit.Stop()
+	for {
+		select {
+		case res := <-inv.tx.Responses():
+			switch {
+			case res.IsProvisional():
+				inv.provisional()
+				continue
+			case res.IsSuccess():
+				return res, g.agree(ctx, inv, res)
+			}
+			inv.refused()
+			return res, nil
+		case <-inv.tx.Done():
+			return nil, errSilence
+		case <-limit.C:
+			inv.giveUp()
+			return nil, errSilence
+		case <-ctx.Done():
+			inv.giveUp()
+			return nil, errOver
+		case <-inv.flow.gone:
+			return nil, errLost
+		}
+	}
+}
+
+// agree takes the answer to a re-INVITE.
+func (g *dialog) agree(ctx context.Context, inv *invite, res *msg.Response) error {
+	inv.choose(res)
+	g.mu.Lock()
+	g.retarget(res)
+	g.mu.Unlock()
+	g.acknowledge(ctx, inv)
+	finish(inv.tx)
+	sdp := descriptionOf(res)
+	if sdp == nil {
+		return errNoDescription
+	}
+	err := g.c.withSession(func(s media.Session) error { return s.Answer(sdp, false) })
+	if err != nil && !errors.Is(err, errOver) {
+		g.c.end(unusable(err))
+		return errOver
+	}
+	return nil
+}

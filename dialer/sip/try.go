@@ -1,0 +1,314 @@
+package sip
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"strings"
+	"time"
+
+	msg "github.com/emiago/sipgo/sip"
+
+	"github.com/outdial/outdial/dialer"
+	"github.com/outdial/outdial/dialer/sip/media"
+)
+
+// attempt is a call at one server, with what was learned there for the next INVITE.
+type attempt struct {
+	t         *trunk
+	hop       hop
+	uri       msg.Uri
+	cred      *credentials
+	interval  uint32 // seconds of the session; 0: none is asked for
+	least     uint32 // Min-SE of the other side
+	redirects int
+}
+
+// mostInvites ends a call that two sides would go on about for ever.
+const mostInvites = 8
+
+// try sends INVITEs to one server until it is known what becomes of the call there.
+func (c *call) try(ctx context.Context, t *trunk, h hop) verdict {
+	a := &attempt{t: t, hop: h, uri: c.callee(t), cred: &credentials{user: t.User, secret: t.Secret}}
+	if t.SessionInterval > 0 {
+		const day = 24 * 60 * 60
+		a.interval = uint32(min(t.SessionInterval/time.Second, day))
+	}
+	c.trunk = t.Name
+	c.at = times{}
+	for range mostInvites {
+		inv, v := c.begin(ctx, a)
+		if inv == nil {
+			return v
+		}
+		if v, again := c.await(ctx, inv, a); !again {
+			return v
+		}
+	}
+	return over(ending{reason: dialer.DialFailed, message: "the trunk asks for one INVITE after the other"})
+}
+
+// begin sends an INVITE. Without one, the verdict is valid.
+func (c *call) begin(ctx context.Context, a *attempt) (*invite, verdict) {
+	f, err := c.d.flows.to(ctx, a.hop)
+	if err != nil {
+		return nil, c.unreachable(ctx, a, err)
+	}
+	inv, err := c.compose(a, f)
+	if err != nil {
+		return nil, over(ending{reason: dialer.DialFailed, message: err.Error()})
+	}
+	if f.transport == UDP && !a.t.LargeOverUDP && len(inv.raw) > largest {
+		if inv, err = c.enlarge(ctx, a, inv); err != nil {
+			return nil, c.unreachable(ctx, a, err)
+		}
+	}
+	if c.at.invite.IsZero() {
+		c.at.invite = time.Now()
+	}
+	if err := inv.send(ctx); err != nil {
+		return nil, c.unsent(inv, err)
+	}
+	return inv, verdict{}
+}
+
+// unreachable is the verdict where there is no way to the server: nothing has left.
+func (c *call) unreachable(ctx context.Context, a *attempt, err error) verdict {
+	if e := c.mayGoOn(ctx); e != nil {
+		return verdict{over: e}
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		a.t.rest(a.hop.remote, restSilent, true)
+	}
+	return verdict{why: err}
+}
+
+// unsent is the verdict where the INVITE could not be written. Where a part of it was, nobody can tell
+// whether the rest was.
+func (c *call) unsent(inv *invite, err error) verdict {
+	if failed, ok := errors.AsType[*writeError](err); ok && failed.written > 0 {
+		return over(ending{reason: dialer.Error, message: "the connection broke while the INVITE was sent"})
+	}
+	inv.t.rest(inv.hop.remote, time.Second, true)
+	return verdict{why: err}
+}
+
+// await follows the INVITE until it is known what becomes of it.
+func (c *call) await(ctx context.Context, inv *invite, a *attempt) (v verdict, again bool) {
+	for {
+		select {
+		case res := <-inv.tx.Responses():
+			if v, done, again := c.hear(ctx, inv, a, res); done {
+				return v, again
+			}
+		case <-inv.tx.Done():
+			return c.unheard(inv), false
+		case <-inv.flow.gone:
+			return c.broken(inv), false
+		case <-c.ring:
+			inv.giveUp()
+			return over(ending{reason: dialer.DialNoAnswer}), false
+		case <-ctx.Done():
+			inv.giveUp()
+			return over(c.cancelled(ctx)), false
+		}
+	}
+}
+
+// unheard is the verdict after 64*T1 without a word (timer B). The next server is tried; should this
+// one be heard of after all, the INVITE is cancelled.
+func (c *call) unheard(inv *invite) verdict {
+	inv.giveUp()
+	inv.t.restIfSilent(inv.hop.remote, inv.sent)
+	return verdict{why: errSilence, maybe: true, ending: ending{reason: dialer.DialFailed}}
+}
+
+// broken is the verdict where the connection is lost that the INVITE left by: somebody may have it.
+func (c *call) broken(inv *invite) verdict {
+	inv.giveUp()
+	return over(ending{reason: dialer.Error, message: "the connection to the trunk was lost before the call was answered"})
+}
+
+// hear takes a response. done says that the INVITE is over, again that there is to be another.
+func (c *call) hear(
+	ctx context.Context, inv *invite, a *attempt, res *msg.Response,
+) (v verdict, done, again bool) {
+	c.responded(res)
+	switch {
+	case res.IsProvisional():
+		c.progress(inv, res)
+		return verdict{}, false, false
+	case res.IsSuccess():
+		v, done = c.accept(ctx, inv, res)
+		if done {
+			*res = msg.Response{} // sipgo keeps the transaction, and this with it, for 64*T1
+		}
+		return v, done, false
+	}
+	inv.refused()
+	a.t.heard(inv.hop.remote)
+	if c.retry(ctx, a, res) {
+		return verdict{}, true, true
+	}
+	return c.refuse(a, res), true, false
+}
+
+// progress takes a provisional response.
+func (c *call) progress(inv *invite, res *msg.Response) {
+	now := time.Now()
+	if inv.provisional() {
+		inv.t.heard(inv.hop.remote)
+	}
+	if res.StatusCode == msg.StatusTrying {
+		if c.at.trying.IsZero() {
+			c.at.trying = now
+		}
+		return
+	}
+	c.reach(dialer.Accepted, now)
+	if res.StatusCode == msg.StatusRinging || res.StatusCode == msg.StatusSessionInProgress {
+		if c.at.ringing.IsZero() {
+			c.at.ringing = now
+		}
+		c.reach(dialer.Ringing, now)
+	}
+	if toTag(res) != "" {
+		c.early(inv, res)
+	}
+}
+
+// early takes what belongs to an early dialog: the reliable response that wants a PRACK, and early media.
+func (c *call) early(inv *invite, res *msg.Response) {
+	g := c.dialog(toTag(res))
+	if g == nil {
+		g = newDialog(inv, res)
+		c.keep(g)
+	} else if res.Contact() != nil {
+		g.refresh(res)
+	}
+	if !g.prack(inv, res) {
+		return // it was heard before
+	}
+	sdp := descriptionOf(res)
+	if sdp == nil {
+		return
+	}
+	err := c.withSession(func(s media.Session) error { return s.Answer(sdp, true) })
+	if err != nil {
+		c.d.log.Info("early media cannot be heard", "trunk", inv.t.Name, "call", c.in.ID, "error", err)
+		return
+	}
+	g.remember(sdp)
+}
+
+// accept takes an answer. It is not the call where the call was given up meanwhile.
+func (c *call) accept(ctx context.Context, inv *invite, res *msg.Response) (v verdict, done bool) {
+	if !inv.choose(res) {
+		return verdict{}, false
+	}
+	c.at.answered = time.Now()
+	g := c.dialog(toTag(res))
+	if g == nil {
+		g = newDialog(inv, res)
+	} else {
+		g.refresh(res)
+	}
+	c.activate(g)
+	g.acknowledge(ctx, inv)
+	c.at.acked = time.Now()
+	finish(inv.tx)
+	g.cred.taken()
+	inv.t.heard(inv.hop.remote)
+	if err := c.hearAnswer(g, res); err != nil {
+		c.d.work.background(g.hangUp)
+		return over(ending{reason: dialer.DialFailed, message: err.Error()}), true
+	}
+	c.connected = c.at.answered
+	c.startTimer(timersOf(res))
+	c.reach(dialer.Accepted, c.at.answered)
+	c.reach(dialer.Connected, c.at.answered)
+	return verdict{dialog: g}, true
+}
+
+var errNoDescription = errors.New("the answer has no session description")
+
+// hearAnswer gives the final description to the session: that of the answer, or the one that a
+// reliable provisional response had.
+func (c *call) hearAnswer(g *dialog, res *msg.Response) error {
+	sdp := descriptionOf(res)
+	if sdp == nil {
+		sdp = g.remembered()
+	}
+	if sdp == nil {
+		return errNoDescription
+	}
+	return c.withSession(func(s media.Session) error { return s.Answer(sdp, false) })
+}
+
+// retry says whether the refusal asks for another INVITE, which the attempt is then made ready for.
+// Once a phone may have rung, there is none.
+func (c *call) retry(ctx context.Context, a *attempt, res *msg.Response) bool {
+	switch {
+	case c.stage >= dialer.Accepted:
+		return false
+	case isChallenge(res):
+		return a.cred.learn(res)
+	case res.StatusCode == statusIntervalTooSmall:
+		least := timersOf(res).least
+		if least <= a.interval || a.interval == 0 {
+			return false
+		}
+		a.interval, a.least = least, least
+		return true
+	case res.IsRedirection():
+		return a.redirects < a.t.Redirects && c.redirect(ctx, a, res)
+	}
+	return false
+}
+
+const statusIntervalTooSmall = 422 // RFC 4028, section 6
+
+// redirect follows the first Contact: RFC 3261, section 8.1.3.4.
+func (c *call) redirect(ctx context.Context, a *attempt, res *msg.Response) bool {
+	contacts := res.GetHeaders("contact")
+	if len(contacts) == 0 {
+		return false
+	}
+	contact, ok := contacts[0].(*msg.ContactHeader)
+	if !ok || !usable(contact.Address) {
+		return false
+	}
+	host := strings.Trim(contact.Address.Host, "[]")
+	ctx, cancel := context.WithTimeout(ctx, lookupTime)
+	defer cancel()
+	servers, err := resolve(ctx, c.d.config.Resolver, a.t.Transport, host, contact.Address.Port)
+	if err != nil || len(servers) == 0 {
+		return false
+	}
+	a.redirects++
+	a.uri = *contact.Address.Clone()
+	a.uri.Headers = nil
+	server := inTurn(servers, randomly)[0]
+	a.hop = a.t.hop(netip.AddrPortFrom(server.addrs[0], server.port))
+	a.hop.name = host
+	a.t.heard(a.hop.remote) // it may send to us
+	return true
+}
+
+// refuse is the verdict on a refusal that no other INVITE to the same server could turn.
+func (c *call) refuse(a *attempt, res *msg.Response) verdict {
+	rang := !c.at.ringing.IsZero()
+	e := refusal(res, rang)
+	if !res.IsServerError() || c.stage >= dialer.Accepted {
+		return over(e)
+	}
+	var after time.Duration
+	if seconds, ok := secondsOf(header(res, "retry-after")); ok && seconds > 0 {
+		after = time.Duration(seconds) * c.d.second
+		a.t.rest(a.hop.remote, after, false)
+	}
+	return verdict{
+		why: errors.New(printable(res.StartLine())), after: after,
+		maybe: res.StatusCode != msg.StatusServiceUnavailable, ending: e,
+	}
+}
