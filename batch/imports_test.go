@@ -95,7 +95,7 @@ func outside() reasons {
 // it would not notice when it moves away.
 func planned() []string {
 	return []string{
-		module + "/store/postgres", module + "/dialer/twilio",
+		module + "/store/postgres",
 	}
 }
 
@@ -169,6 +169,10 @@ func rules() []rule {
 			// It speaks to agents over WebSockets, so it links net/http.
 			name: "SIP trunk", roots: []string{"dialer/sip", "dialer/sip/media", "dialer/sip/bridge"}, ours: []string{"dialer"},
 			forbidden: []reasons{databases(), program(), testCode(), engine()}, excused: identifiers(),
+		},
+		{
+			name: "Twilio", roots: []string{"dialer/twilio"}, ours: []string{"dialer"},
+			forbidden: []reasons{databases(), program(), testCode(), engine()},
 		},
 	}
 }

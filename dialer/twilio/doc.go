@@ -1,0 +1,89 @@
+// Package twilio places calls over Twilio's REST API and connects those that are answered
+// to their agent over Twilio Media Streams.
+//
+// Twilio needs to reach the host: [Dialer.Handler] is to be mounted at [Config].PublicURL, where
+// it takes the status of calls, the results of machine detection and the streams.
+//
+// # URLs
+//
+// The scheme is "twilio". The user information is the account's SID and its auth token, which
+// is also what callbacks are signed with. There is no host. These are the parameters, all
+// optional but public:
+//
+//	public         where Twilio reaches [Dialer.Handler], such as https://calls.example.com/twilio
+//	key, secret    an API key (SK…) and its secret, for requests in place of the auth token
+//	old_token      a former auth token, by which callbacks may still be signed
+//	edge, region   where Twilio takes the requests, such as dublin and ie1 (default: us1)
+//	channels, cps, burst
+//	               what the account admits (default: no limit of channels, 1 call a second)
+//	stream         proxy: the audio passes through this process; direct: it goes to the agent
+//	               from Twilio (default: proxy)
+//	agent_token    a bearer token for the agent, with proxy
+//	amd            enable or message_end: asynchronous answering machine detection, which costs extra
+//	longest_call   the account's longest call (default: 4h, Twilio's own)
+//	queue_timeout  how long a call may wait at Twilio before it is taken back (default: 20s)
+//	base           another base URL of the API
+//	insecure       loopback: http and ws are accepted on the loopback interface; for tests
+//
+//	twilio://AC…:token@?public=https://calls.example.com/twilio&edge=dublin&region=ie1&cps=30
+//
+// # Never twice
+//
+// Twilio has no key by which it would recognise a repeated request. So a call is created again,
+// within the same attempt, only after a 429, which Twilio documents as not processed, and
+// where no connection was had, so that nothing was sent. After anything else
+// that is no clear refusal the call may exist. It is then looked for: in callbacks, which carry
+// the call's id in their URL; in the stream, which does so in its parameters; and in the account's list, by
+// both numbers and the time. If it is found, it is followed as if nothing had happened. If not, Dial
+// returns an error, and should the call turn up later all the same, it is hung up and its stream refused.
+//
+// A 401, 403 or 404 is about the account, not about the number: it is a [dialer.UnavailableError]
+// with a long rest.
+//
+// # What ends a call how
+//
+// Twilio does not say who hung up. With the audio passing through, this package sees it:
+//
+//	busy, no-answer, failed          dial_busy, dial_no_answer, dial_failed
+//	canceled by somebody else        api_cancelled
+//	the ring timeout                 dial_no_answer
+//	the agent closed its WebSocket   agent_hangup; by any status but 1000, 1001 or none: error
+//	the agent was lost               client_disconnected
+//	the stream stopped               client_hangup
+//	the stream broke off             client_disconnected
+//	nothing came over the stream     inactivity
+//	the maximum duration             max_duration
+//	answered, and no stream began    error
+//
+// A call that waits at Twilio for longer than queue_timeout is taken back. If Twilio says that it was never
+// dialled, that is a [dialer.UnavailableError], since it may be placed again.
+//
+// Where the stream is direct, and after a restart, an answered call that nobody here ended is a
+// client_hangup. Where there is a [Config].Locate, a stream that is not seen here may be elsewhere, and is not missed.
+//
+// # What the agent sees
+//
+// With proxy, an agent sees what it sees of a SIP call: the messages of Media Streams, with the headers and
+// the customParameters that package sip/bridge documents; callSid, streamSid and accountSid are
+// Twilio's. To hang up, it closes the WebSocket: what it has sent is played first. Direct spares the
+// way through this process, but Twilio drops the query string of the agent's URL and sends no headers,
+// who hung up is not known, and a call that its attempt has given up reaches the agent.
+//
+// # Details
+//
+// These are the keys of [dialer.Outcome].Details. Those are left out of which nothing is known.
+//
+//	status        Twilio's last status of the call
+//	sip_code      the SIP response code
+//	answered_by   what machine detection found, such as human or machine_start
+//	error_code    Twilio's code of an error in the call
+//	queue_time    how long the call waited at Twilio, in milliseconds
+//	duration      how long it lasted by Twilio's count, in seconds
+//	found_by      list: the answer to the request was lost, and the call was found in the list
+//
+// # Several nodes
+//
+// Each node may have a PublicURL of its own. Where they share one, a callback reaches any of them:
+// [Config].Forward takes it to the node that follows the call, which gives it to [Dialer.Deliver]. Without
+// it the node finds out by asking Twilio. [Config].Locate lets any node take a stream.
+package twilio

@@ -1,0 +1,37 @@
+package twilio
+
+import (
+	"net/url"
+
+	"github.com/outdial/outdial/dialer"
+)
+
+// Signed is what decides over callbacks and streams.
+func Signed(tokens []string, address string, form url.Values, signature string) bool {
+	return keys(tokens).signed(address, form, signature)
+}
+
+// Token is what a stream has to bring.
+func Token(authToken, callID string) string { return keys{authToken}.token(callID) }
+
+// ParametersOf is what an agent is told.
+func ParametersOf(call dialer.Call) map[string]string {
+	m := map[string]string{}
+	for _, p := range parametersOf(call) {
+		m[p.name] = p.value
+	}
+	return m
+}
+
+// Document is the TwiML of a call.
+func (d *Dialer) Document(call dialer.Call) (string, error) { return d.document(call) }
+
+// Rewritten is the start of a stream as the agent gets it, and whose it is.
+func Rewritten(message []byte) (start []byte, callID, token string, err error) {
+	var o opening
+	err = o.read(message)
+	return o.start, o.callID, o.token, err
+}
+
+// FormOf reads the body of a callback.
+func FormOf(contentType string, body []byte) (url.Values, bool) { return formOf(contentType, body) }

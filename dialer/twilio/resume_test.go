@@ -1,0 +1,203 @@
+package twilio_test
+
+import (
+	"context"
+	"net/url"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/outdial/outdial/dialer"
+	"github.com/outdial/outdial/dialer/twilio"
+	"github.com/outdial/outdial/dialer/twilio/internal/standin"
+)
+
+// letGo places a call and lets go of it when it has come so far.
+func (r *rig) letGo(t *testing.T, call dialer.Call, stage dialer.Stage) dialer.Call {
+	t.Helper()
+	u := begin(t, r.Dial, call)
+	call.Ref = u.reach(stage)
+	u.cancel(dialer.ErrDetached)
+	require.ErrorIs(t, u.over().err, dialer.ErrDetached)
+	return call
+}
+
+func TestAnotherProcessGoesOn(t *testing.T) {
+	t.Parallel()
+	for name, forget := range map[string]bool{"by its SID": false, "by its numbers": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, nil)
+			r.twilio.Script(string(ada), standin.Behaviour{Ring: time.Second, Talk: time.Second})
+			call := r.letGo(t, r.call("call", ada), dialer.Ringing)
+			sid := call.Ref
+			if forget {
+				call.Ref = ""
+			}
+			second := r.open(t)
+			u := begin(t, second.Resume, call)
+			require.Equal(t, sid, u.reach(dialer.Accepted))
+			got := u.over()
+			require.NoError(t, got.err)
+			require.Equal(t, dialer.ClientHangup, got.outcome.Reason)
+			require.False(t, got.outcome.ConnectedAt.IsZero())
+			require.Equal(t, sid, got.outcome.Ref)
+			require.Equal(t, 1, r.twilio.Placed())
+		})
+	}
+}
+
+func TestAnotherProcessHangsUp(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	r.twilio.Script(string(ada), standin.Behaviour{Ring: standin.Forever})
+	call := r.letGo(t, r.call("call", ada), dialer.Ringing)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(dialer.HangUp(dialer.Inactivity))
+	got := place(ctx, r.open(t).Resume, call, nil) // over already: only the carrier can end it
+	require.NoError(t, got.err)
+	require.Equal(t, dialer.Inactivity, got.outcome.Reason)
+	r.noneLive(t)
+}
+
+func TestAnotherProcessLearnsHowItEnded(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name      string
+		goes      standin.Behaviour
+		ring, max time.Duration
+		ends      dialer.EndReason
+	}{
+		{name: "busy", goes: standin.Behaviour{End: "busy"}, ends: dialer.DialBusy},
+		{name: "failed", goes: standin.Behaviour{End: "failed"}, ends: dialer.DialFailed},
+		{name: "answered", goes: standin.Behaviour{Talk: 100 * time.Millisecond}, ends: dialer.ClientHangup},
+		{name: "cancelled by somebody", goes: standin.Behaviour{End: "canceled"}, ends: dialer.APICancelled},
+		{name: "rang for too long", goes: standin.Behaviour{Ring: standin.Forever}, ring: 100 * time.Millisecond, ends: dialer.DialNoAnswer},
+		{name: "lasted for too long", goes: standin.Behaviour{Talk: standin.Forever}, max: 100 * time.Millisecond, ends: dialer.MaxDuration},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, nil)
+			r.twilio.Script(string(ada), test.goes)
+			call := r.call("call", ada)
+			if test.ring > 0 {
+				call.RingTimeout = test.ring
+			}
+			if test.max > 0 {
+				call.MaxDuration = test.max
+			}
+			first := r.dial(t, call)
+			require.Equal(t, test.ends, first.outcome.Reason)
+			call.Ref = first.outcome.Ref
+			again := begin(t, r.open(t).Resume, call).over()
+			require.NoError(t, again.err)
+			require.Equal(t, test.ends, again.outcome.Reason)
+			require.Equal(t, first.outcome.ConnectedAt.IsZero(), again.outcome.ConnectedAt.IsZero())
+		})
+	}
+}
+
+func TestResumeThatCannotAsk(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	r.twilio.Script(string(ada), standin.Behaviour{
+		Talk: standin.Forever, Fetch: []standin.Fault{{Status: 500}}, List: []standin.Fault{{Status: 500}, {Status: 503}},
+	})
+	call := r.letGo(t, r.call("call", ada), dialer.Connected)
+	second := r.open(t)
+	got := begin(t, second.Resume, call).over()
+	require.Error(t, got.err)
+	require.NotErrorIs(t, got.err, dialer.ErrUnknownCall)
+	require.NotErrorIs(t, got.err, dialer.ErrNotPlaced)
+	u := begin(t, second.Resume, call) // as the engine does
+	u.reach(dialer.Connected)
+	u.cancel(nil)
+	require.Equal(t, dialer.APICancelled, u.over().outcome.Reason)
+
+	r.twilio.Expire(true)
+	got = begin(t, r.open(t).Resume, call).over()
+	require.ErrorAs(t, got.err, new(*dialer.UnavailableError))
+}
+
+func TestReferenceOfAnotherCallIsUnknown(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	other := r.dial(t, r.call("other", "+14155550199"))
+	for _, ref := range []string{other.outcome.Ref, "CA" + string(make([]byte, 32)), "CAffffffffffffffffffffffffffffffff", "x"} {
+		call := r.call("call", ada)
+		call.Ref = ref
+		got := begin(t, r.open(t).Resume, call).over()
+		require.ErrorIs(t, got.err, dialer.ErrUnknownCall, ref)
+	}
+}
+
+// TestSeveralNodes has the callbacks and the stream of a call arrive at a node that does not follow it.
+func TestSeveralNodes(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	owner := r.Dialer
+	call := r.call("call", ada)
+	var mu sync.Mutex
+	forwarded := 0
+	r.config.Forward = func(_ context.Context, id string, form url.Values) error {
+		mu.Lock()
+		defer mu.Unlock()
+		forwarded++
+		if !owner.Deliver(id, form) {
+			return twilio.ErrOver
+		}
+		return nil
+	}
+	r.config.Locate = func(_ context.Context, id string) (dialer.Call, error) {
+		if id != call.ID {
+			return dialer.Call{}, twilio.ErrOver
+		}
+		return call, nil
+	}
+	r.open(t) // the other node is mounted
+	r.twilio.Script(string(ada), standin.Behaviour{Ring: brief, Talk: standin.Forever})
+	u := begin(t, owner.Dial, call)
+	u.reach(dialer.Connected)
+	require.Eventually(t, func() bool { return len(r.agent.messages()) > 3 }, soon, tick, "the agent is talked to by the other node")
+	u.cancel(nil)
+	require.Equal(t, dialer.APICancelled, u.over().outcome.Reason)
+	r.noneLive(t)
+	mu.Lock()
+	defer mu.Unlock()
+	require.GreaterOrEqual(t, forwarded, 3)
+}
+
+func TestAnAgentHangsUpAtAnotherNode(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	owner, call := r.Dialer, r.call("call", ada)
+	r.config.Forward = func(_ context.Context, id string, form url.Values) error {
+		owner.Deliver(id, form)
+		return nil
+	}
+	r.config.Locate = func(context.Context, string) (dialer.Call, error) { return call, nil }
+	r.agent.does(func(ctx context.Context, c *wsConn) {
+		untilMedia(ctx, c)
+		_ = c.Close(1000, "")
+	})
+	r.open(t)
+	r.twilio.Script(string(ada), standin.Behaviour{
+		Talk: standin.Forever, Callbacks: map[string]standin.Delivery{"end": {Late: time.Second / 2}},
+	})
+	require.Equal(t, dialer.AgentHangup, begin(t, owner.Dial, call).over().outcome.Reason)
+}
+
+// TestACallOfAnAttemptThatIsOverElsewhere is hung up by whoever hears of it.
+func TestACallOfAnAttemptThatIsOverElsewhere(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	r.twilio.Script(string(ada), standin.Behaviour{Ring: brief, Talk: standin.Forever})
+	r.config.Forward = func(context.Context, string, url.Values) error { return twilio.ErrOver }
+	r.open(t)
+	u := begin(t, r.Dial, r.call("call", ada))
+	got := u.over()
+	require.NoError(t, got.err)
+	r.noneLive(t)
+}

@@ -1,0 +1,236 @@
+package twilio
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/outdial/outdial/dialer"
+)
+
+const (
+	// maxFromTwilio is more than the start of a stream with all its parameters.
+	maxFromTwilio = 64 << 10
+
+	// openingTime is how long Twilio may take to say which call a stream belongs to.
+	openingTime = 10 * time.Second
+
+	// partTime is how long the other side may take to let go of a connection.
+	partTime = time.Second
+)
+
+// opening is how a stream begins.
+type opening struct {
+	connected, start []byte // the messages, for the agent
+	streamSID        string
+	callSID, callID  string
+	token            string
+}
+
+// serveStream takes a stream from Twilio, and stays until it is over.
+func (d *Dialer) serveStream(w http.ResponseWriter, r *http.Request) {
+	leave, ok := d.join()
+	if !ok {
+		http.Error(w, errClosed.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	defer leave()
+	if !d.signedStream(r.Header.Get(signatureHeader)) {
+		d.log.WarnContext(r.Context(), "twilio: a stream is not signed by Twilio for the public URL")
+		http.Error(w, "the signature is not valid", http.StatusForbidden)
+		return
+	}
+	conn, err := websocket.Accept(w, r, nil)
+	if err != nil {
+		return // it has been answered
+	}
+	defer conn.CloseNow() //nolint:errcheck // it is gone, whatever it says
+	conn.SetReadLimit(maxFromTwilio)
+	//nolint:contextcheck // the request's context ends with its connection; a stream ends with the dialer
+	o, err := readOpening(d.ctx, conn)
+	if err != nil {
+		d.log.WarnContext(r.Context(), "twilio: a stream was refused", "error", err)
+		part(conn, websocket.StatusPolicyViolation)
+		return
+	}
+	d.admit(conn, o) //nolint:contextcheck // see above
+}
+
+// join makes Close wait for the stream.
+func (d *Dialer) join() (func(), bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.isClosed {
+		return nil, false
+	}
+	d.tasks.Add(1)
+	return d.tasks.Done, true
+}
+
+// signedStream is generous about the form of the address, on which Twilio's products differ. Every form
+// is ours, and the token in the stream decides.
+func (d *Dialer) signedStream(signature string) bool {
+	address := d.streamURL()
+	for _, a := range []string{address, address + "/", d.publicURL(streamPath)} {
+		if d.keys.signed(a, nil, signature) {
+			return true
+		}
+	}
+	return false
+}
+
+// readOpening reads what Twilio says first: connected, then start.
+func readOpening(ctx context.Context, conn *websocket.Conn) (opening, error) {
+	ctx, cancel := context.WithTimeout(ctx, openingTime)
+	defer cancel()
+	var o opening
+	for {
+		kind, message, err := conn.Read(ctx)
+		switch {
+		case err != nil:
+			return opening{}, fmt.Errorf("it ended before it began: %w", err)
+		case kind != websocket.MessageText:
+			return opening{}, errors.New("it began with a binary message")
+		}
+		switch eventIn(message) {
+		case "connected":
+			o.connected = message
+		case "start":
+			err := o.read(message)
+			return o, err
+		default:
+			return opening{}, errors.New("it began with neither connected nor start")
+		}
+	}
+}
+
+// eventIn is the kind of a message of Media Streams.
+func eventIn(message []byte) string {
+	var m struct {
+		Event string `json:"event"`
+	}
+	if json.Unmarshal(message, &m) != nil {
+		return ""
+	}
+	return m.Event
+}
+
+// read takes the token out of the message: it is for us.
+func (o *opening) read(message []byte) error {
+	whole, start, parameters := map[string]json.RawMessage{}, map[string]json.RawMessage{}, map[string]string{}
+	err := errors.Join(json.Unmarshal(message, &whole), json.Unmarshal(whole["start"], &start))
+	if err == nil && len(start["customParameters"]) > 0 {
+		err = json.Unmarshal(start["customParameters"], &parameters)
+	}
+	if err == nil {
+		err = errors.Join(
+			json.Unmarshal(start["callSid"], &o.callSID), json.Unmarshal(start["streamSid"], &o.streamSID))
+	}
+	if err != nil {
+		return fmt.Errorf("its start cannot be read: %w", err)
+	}
+	o.callID, o.token = parameters[callParameter], parameters[tokenName]
+	delete(parameters, tokenName)
+	if start["customParameters"], err = json.Marshal(parameters); err != nil {
+		return err
+	}
+	if whole["start"], err = json.Marshal(start); err != nil {
+		return err
+	}
+	o.start, err = json.Marshal(whole)
+	return err
+}
+
+// admit finds whose stream it is, and connects it.
+func (d *Dialer) admit(conn *websocket.Conn, o opening) {
+	call, a, err := d.owner(o)
+	if err != nil {
+		d.log.WarnContext(d.ctx, "twilio: a stream was refused", "call", o.callID, "sid", o.callSID, "error", err)
+		part(conn, websocket.StatusPolicyViolation)
+		return
+	}
+	p := &relay{config: d.config.Agent, twilio: conn, opening: o, played: make(chan struct{})}
+	p.closing = func(verdict, string) {}
+	if a != nil {
+		p.closing = a.closing
+		defer a.streamed()
+	} else {
+		defer func() { d.tellOwner(o, p.verdict()) }()
+	}
+	p.serve(d.ctx, call)
+}
+
+// owner is the call that a stream belongs to, if it may have one.
+func (d *Dialer) owner(o opening) (dialer.Call, *attempt, error) {
+	if !d.keys.checkToken(o.callID, o.token) || !callSID.MatchString(o.callSID) {
+		return dialer.Call{}, nil, errors.New("its token is not that of a call")
+	}
+	a, sid, isOver := d.calls.find(o.callID)
+	switch {
+	case a != nil && a.claim(o.callSID):
+		d.calls.note(o.callSID, o.callID)
+		return a.call, a, nil
+	case a != nil:
+		if k, _ := a.look(); k.sid != o.callSID {
+			d.reap(o.callSID)
+		}
+		return dialer.Call{}, nil, errors.New("the call has its stream, or is over")
+	case isOver:
+		if sid != o.callSID {
+			d.reap(o.callSID)
+		}
+		return dialer.Call{}, nil, ErrOver
+	}
+	call, err := d.located(o)
+	return call, nil, err
+}
+
+// located is for a call that another process follows.
+func (d *Dialer) located(o opening) (dialer.Call, error) {
+	if d.config.Locate == nil {
+		return dialer.Call{}, errors.New("nobody here follows the call")
+	}
+	ctx, cancel := context.WithTimeout(d.ctx, forwardLimit)
+	defer cancel()
+	call, err := d.config.Locate(ctx, o.callID)
+	switch {
+	case errors.Is(err, ErrOver):
+		d.reap(o.callSID)
+		return dialer.Call{}, err
+	case err != nil:
+		return dialer.Call{}, fmt.Errorf("the call cannot be located: %w", err)
+	case !d.calls.claim(o.callID):
+		return dialer.Call{}, errors.New("the call has had its stream")
+	}
+	return call, d.checkAgent(call.Agent.URL)
+}
+
+// tellOwner tells the process that follows the call how its stream ended.
+func (d *Dialer) tellOwner(o opening, v verdict) {
+	d.forward(context.WithoutCancel(d.ctx), o.callID, map[string][]string{
+		"CallSid": {o.callSID}, "AccountSid": {d.config.AccountSID}, streamField: {v.String()},
+	})
+}
+
+// part closes a connection, and returns when it is gone.
+func part(conn *websocket.Conn, status websocket.StatusCode) {
+	timer := time.AfterFunc(partTime, func() { conn.CloseNow() }) //nolint:errcheck,gosec // it is gone
+	defer timer.Stop()
+	conn.Close(status, "") //nolint:gosec // it is gone, whatever it says
+}
+
+// markOf is a message that Twilio returns when what was sent before it was played.
+func markOf(streamSID string) []byte {
+	sid, _ := json.Marshal(streamSID) //nolint:errchkjson // a string
+	return []byte(`{"event":"mark","streamSid":` + string(sid) + `,"mark":{"name":"` + lastMark + `"}}`)
+}
+
+const lastMark = "outdial-last"
+
+func isLastMark(message []byte) bool { return strings.Contains(string(message), lastMark) }
