@@ -30,18 +30,57 @@ func (e *Engine) Resume(ctx context.Context, org, id string) (store.Batch, error
 
 // Retry queues every recipient again whose latest attempt failed, including those for which no
 // call could be placed. Completed ones are left alone. Where nobody failed, nothing
-// changes. ErrNotFound; ErrBatchCancelled; ErrUsageLimit.
+// changes. ErrNotFound; ErrBatchCancelled; ErrUsageLimit. After any other error it is unknown
+// whether it was done, and it must not be repeated: RetryOnce may be.
 func (e *Engine) Retry(ctx context.Context, org, id string) (store.Batch, error) {
+	b, _, err := e.RetryOnce(ctx, org, id, "")
+	return b, err
+}
+
+// RetryOnce is Retry for who may have to ask again, under the same key: as long as no other key
+// was used for a retry of the batch, the second time does nothing and returns the batch as it is
+// now, whatever became of it or of the organisation's usage since. It does so also where
+// nobody had failed the first time. replayed tells that the batch had been retried under the key
+// before this was called.
+//
+// The keys of each batch are its own, apart from those of requests. One is at most
+// store.MaxKey bytes of valid UTF-8 without NUL, else *InvalidError; an empty one makes it Retry.
+func (e *Engine) RetryOnce(ctx context.Context, org, id, key string) (b store.Batch, replayed bool, err error) {
+	if b, replayed, err = e.retried(ctx, org, id, key); err != nil || replayed {
+		return b, replayed, err
+	}
 	o, err := e.cfg.Directory.Organisation(ctx, org)
 	if err != nil {
-		return store.Batch{}, fmt.Errorf("batch: organisation %.40q: %w", org, err)
+		return store.Batch{}, false, fmt.Errorf("batch: organisation %.40q: %w", org, err)
 	}
 	if o.UsageExceeded {
-		return store.Batch{}, e.refuseRetry(ctx, org, id)
+		return store.Batch{}, false, e.refuseRetry(ctx, org, id)
 	}
-	// A retry is not repeated on an error whose result is unknown: the first may have
+	// Without a key it is not repeated on an error whose result is unknown: the first may have
 	// been written, its calls may have failed by now, and it would dial them once more.
-	return e.changeOnce(ctx, org, id, "retrying", store.Change{Action: store.ActionRetry})
+	write := e.changeOnce
+	if key != "" {
+		write = e.change
+	}
+	b, err = write(ctx, org, id, "retrying", store.Change{Action: store.ActionRetry, Key: key})
+	return b, false, err
+}
+
+// retried finds out whether the batch was retried under the key. Where that happens in another
+// process at this moment, only the store will notice: then the batch is right, but not told to be replayed.
+func (e *Engine) retried(ctx context.Context, org, id, key string) (b store.Batch, replayed bool, err error) {
+	if key == "" {
+		return store.Batch{}, false, nil
+	}
+	p := places{}
+	p.text("idempotency_key", key, store.MaxKey)
+	if err := p.err(); err != nil {
+		return store.Batch{}, false, err
+	}
+	if b, err = e.Batch(ctx, org, id); err != nil {
+		return store.Batch{}, false, err
+	}
+	return b, b.RetryKey == key, nil
 }
 
 // refuseRetry tells why an organisation over its usage limit gets no retry: what is wrong with the

@@ -143,6 +143,7 @@ func (e *Engine) newBatch(org string, r Request, o Organisation, n Number, now t
 		CreatedAt:   now, UpdatedAt: now,
 		Key: r.Key, KeyUntil: stored(r.KeyUntil), ScheduledAt: stored(r.ScheduledAt),
 	}
+	b.FirstTarget = b.Target
 	if r.Paused {
 		b.PausedAt = now
 	}

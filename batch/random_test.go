@@ -288,8 +288,7 @@ func (p *play) change(ctx context.Context, o op, b store.Batch) {
 	case "resume":
 		_, _ = p.engine.Resume(ctx, b.Org, b.ID)
 	case "retry":
-		p.retries[b.ID]++
-		_, _ = p.engine.Retry(ctx, b.Org, b.ID)
+		p.retry(ctx, o, b)
 	case "target":
 		n := 1 + o.B%8
 		p.targets[b.ID] = max(p.targets[b.ID], n)
@@ -299,6 +298,19 @@ func (p *play) change(ctx context.Context, o op, b store.Batch) {
 		if err == nil && len(cs) > 0 {
 			_ = p.engine.CancelCall(ctx, b.Org, cs[o.B%len(cs)].ID)
 		}
+	}
+}
+
+// retry repeats one under a key, which counts once however it went.
+func (p *play) retry(ctx context.Context, o op, b store.Batch) {
+	p.retries[b.ID]++
+	if o.B%2 == 0 {
+		_, _ = p.engine.Retry(ctx, b.Org, b.ID)
+		return
+	}
+	for range 3 {
+		_, _, _ = p.engine.RetryOnce(ctx, b.Org, b.ID, fmt.Sprint("retry", p.retries[b.ID]))
+		pass(time.Duration(o.A) * time.Second) // for who was queued to fail again
 	}
 }
 

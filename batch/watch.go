@@ -74,20 +74,6 @@ func (e *Engine) Next(ctx context.Context, org, batchID string, after int64) ([]
 	}
 }
 
-// look reads, and waits for news where there was nothing.
-func (w *watcher) look(ctx context.Context) error {
-	news, leave := w.e.feed.wait(watched{org: w.org, id: w.batch}) // before reading: what is written after it rings
-	defer leave()
-	err := w.read(ctx)
-	if err == nil && len(w.changes) == 0 {
-		pause(ctx, news, w.e.cfg.PollInterval)
-	}
-	if ctx.Err() != nil {
-		return fmt.Errorf("batch: watching organisation %.40q: %w", w.org, context.Cause(ctx))
-	}
-	return err
-}
-
 // pause waits for news, or long enough for another process to have written some. It says
 // whether ctx goes on.
 func pause(ctx context.Context, news <-chan struct{}, most time.Duration) bool {
@@ -108,6 +94,20 @@ type watcher struct {
 	batch   string
 	cursor  int64
 	changes []Change
+}
+
+// look reads, and waits for news where there was nothing.
+func (w *watcher) look(ctx context.Context) error {
+	news, leave := w.e.feed.wait(watched{org: w.org, id: w.batch}) // before reading: what is written after it rings
+	defer leave()
+	err := w.read(ctx)
+	if err == nil && len(w.changes) == 0 {
+		pause(ctx, news, w.e.cfg.PollInterval)
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("batch: watching organisation %.40q: %w", w.org, context.Cause(ctx))
+	}
+	return err
 }
 
 // read reads one page of changes.

@@ -23,7 +23,7 @@
 // its own, the batch's last. "What changed after N" is therefore a complete and
 // repeatable question, without a log of changes: see [RecipientQuery].ByRev. A change
 // of a call alone (its carrier's id, when it rang, that it shall be ended) is one of its
-// batch, not of its recipient; a new owner is none.
+// batch, not of its recipient; a new owner is none, nor is a RetryKey by itself.
 //
 // # Times
 //

@@ -19,8 +19,9 @@ const (
 // An id is its prefix and 22 digits in base 62, which are a number of 130 bits: 48 bits of
 // milliseconds since 1970, 10 of microseconds in them, then 72 of randomness. Ids of one kind
 // sort by the time of their making, as text too, in the precision in which times
-// are stored: so a list in the order of the ids is one in the order of the times. A batch id leaves its lowest 16 bits zero: the id
-// of recipient i is the batch's number plus 1 + i, so it needs neither storing nor an index.
+// are stored: so a list in the order of the ids is one in the order of the times. A batch id leaves
+// its lowest 16 bits zero: the id of recipient i is the batch's number plus 1 + i, so it needs
+// neither storing nor an index.
 const (
 	randBits  = 72
 	microBits = 10
@@ -86,7 +87,8 @@ func newNumber(now time.Time, random io.Reader) (number, error) {
 		belowMs  = highRand + microBits
 	)
 	ms := uint64(now.UnixMilli()) & (1<<48 - 1)
-	micros := uint64(now.UnixMicro()-now.UnixMilli()*1000) & (1<<microBits - 1)
+	const perMs = 1000
+	micros := uint64(now.UnixMicro()) % perMs
 	return number{
 		high: ms >> (64 - belowMs),
 		// One bit of headroom, so that counting upwards never reaches the microseconds.

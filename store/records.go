@@ -12,7 +12,7 @@ import (
 const (
 	MaxRecipients = 5000    // in a batch, as the HTTP contract has it
 	MaxMetadata   = 1 << 20 // bytes of a recipient's metadata, as the HTTP contract has it
-	MaxKey        = 255     // bytes of an organisation's or agent's id, and of an idempotency key
+	MaxKey        = 255     // bytes of an organisation's or agent's id, and of an idempotency key, a retry's too
 )
 
 // Batch is a list of recipients to dial.
@@ -24,8 +24,9 @@ type Batch struct {
 	NumberID string // the number to call from
 	Region   string // whose engines dial it
 
-	Target int // most calls in flight at once
-	Weight int // share of the organisation's capacity beside its other batches, at least 1
+	Target      int // most calls in flight at once
+	FirstTarget int // what Target was when the batch was created, for who asks for it under Key again; it never changes
+	Weight      int // share of the organisation's capacity beside its other batches, at least 1
 
 	RingTimeout time.Duration
 	MaxDuration time.Duration
@@ -43,6 +44,7 @@ type Batch struct {
 
 	Key         string    // idempotency key of the request; empty: none
 	KeyUntil    time.Time // until when Key holds; zero: for ever
+	RetryKey    string    // of the latest retry that had a key, see ActionRetry; empty: none
 	Fingerprint string    // of the request, for whoever compares requests under one key
 }
 

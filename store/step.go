@@ -27,9 +27,16 @@ const (
 	// any, it adds 1 to RetryCount and clears CancelledAt. CallID, EndReason and Error of
 	// those become empty; the calls stay, AdmittedAt and ScheduledAt too.
 	// ErrBatchCancelled for a batch whose status is cancelled.
+	//
+	// Key makes it safe to repeat. Where it is not empty and is the batch's RetryKey, the retry
+	// was carried out before: nothing is changed, and the batch is returned as it is, even if it
+	// has been cancelled since. Otherwise a retry that is not refused sets RetryKey to Key if
+	// that is not empty, in the same transaction, also where nobody has failed: who repeats it
+	// later means those who had failed then. Setting RetryKey alone is no change of the batch:
+	// UpdatedAt and Rev stay. Only the latest key is kept, and a retry without one leaves it.
 	ActionRetry
 
-	// ActionSetTarget sets Target. Calls in flight above it go on.
+	// ActionSetTarget sets Target, not FirstTarget. Calls in flight above it go on.
 	ActionSetTarget
 
 	// ActionHangUp sets HangUpAt of one call, unless it is over or it is set already. The
@@ -44,6 +51,7 @@ type Change struct {
 	At     time.Time
 	Target int    // ActionSetTarget
 	CallID string // ActionHangUp
+	Key    string // ActionRetry; empty: it must not be repeated
 }
 
 // Step is what [Store.Advance] writes: first the events in their order, then the claims.

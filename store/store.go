@@ -11,7 +11,8 @@ import (
 // When a write returns an error, it may or may not have happened (the connection can
 // break while the commit is under way) unless the error is one of this package's
 // sentinels, which say that nothing was written. The engine knows how to go on: it repeats
-// CreateBatch under the same ids, Change as it is, and Advance with Step.Replay set.
+// CreateBatch under the same ids, Change as it is (but not ActionRetry without a Key), and
+// Advance with Step.Replay set.
 //
 // A method gives up when ctx ends, but a transaction that was begun is then
 // either whole or undone. What a method returns belongs to the caller; what it is given is

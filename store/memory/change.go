@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,7 +41,7 @@ func (o *org) change(b *batch, c store.Change) error {
 	case store.ActionResume:
 		b.resume()
 	case store.ActionRetry:
-		return o.retry(b, c.At)
+		return o.retry(b, c)
 	case store.ActionSetTarget:
 		b.changed = b.Target != c.Target
 		b.Target = c.Target
@@ -77,10 +78,14 @@ func (b *batch) resume() {
 	}
 }
 
-func (o *org) retry(b *batch, now time.Time) error {
-	if b.Status() == fsm.BatchCancelled {
+func (o *org) retry(b *batch, c store.Change) error {
+	switch {
+	case c.Key != "" && c.Key == b.RetryKey:
+		return nil
+	case b.Status() == fsm.BatchCancelled:
 		return store.ErrBatchCancelled
 	}
+	b.RetryKey = cmp.Or(c.Key, b.RetryKey) // which is no change of its own
 	if b.Counts.Failed == 0 {
 		return nil
 	}
@@ -89,7 +94,7 @@ func (o *org) retry(b *batch, now time.Time) error {
 			r.Status, r.CallID, r.EndReason, r.Error = fsm.Queued, "", "", ""
 			b.queue.put(r.Index)
 			b.Counts.Move(fsm.Failed, fsm.Queued)
-			o.changed(b, r, now)
+			o.changed(b, r, c.At)
 		}
 	}
 	b.Counts.Unplaced, b.CancelledAt = 0, time.Time{}

@@ -27,7 +27,7 @@ func (b *batch) recipientID(index int) int64 { return b.key<<indexBits + int64(i
 const batchColumns = `b.key, b.fresh, b.id, b.name, b.agent, b.number, b.region, b.target, b.weight,
 	b.ring_timeout, b.max_duration, b.created_at, b.updated_at, b.scheduled_at, b.admitted_at, b.paused_at,
 	b.cancelled_at, b.retry_count, b.queued, b.dispatched, b.started, b.completed, b.failed, b.cancelled,
-	b.unplaced, b.rev, b.idem_key, b.key_until, b.fingerprint`
+	b.unplaced, b.rev, b.idem_key, b.key_until, b.fingerprint, b.first_target, b.retry_key`
 
 // columns is where batchColumns are scanned into.
 func (b *batch) columns() []any {
@@ -38,6 +38,7 @@ func (b *batch) columns() []any {
 		(*instant)(&b.PausedAt), (*instant)(&b.CancelledAt), &b.RetryCount,
 		&b.Counts.Queued, &b.Counts.Dispatched, &b.Counts.Started, &b.Counts.Completed, &b.Counts.Failed,
 		&b.Counts.Cancelled, &b.Counts.Unplaced, &b.Rev, &b.Key, (*instant)(&b.KeyUntil), &b.Fingerprint,
+		&b.FirstTarget, &b.RetryKey,
 	}
 }
 
@@ -59,15 +60,15 @@ func loadBatch(ctx context.Context, c *connection, o *org, orgID, id string) (*b
 const insertBatch = `INSERT INTO batches (org, id, name, agent, number, region, target, weight,
 	ring_timeout, max_duration, created_at, updated_at, scheduled_at, admitted_at, paused_at,
 	cancelled_at, retry_count, queued, dispatched, started, completed, failed, cancelled,
-	unplaced, rev, fresh, idem_key, key_until, fingerprint)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, ?, 0, ?, ?, ?)`
+	unplaced, rev, fresh, idem_key, key_until, fingerprint, first_target, retry_key)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, ?, 0, ?, ?, ?, ?, ?)`
 
 // insert adds the row and learns its key.
 func (b *batch) insert(ctx context.Context, c *connection, o *org) error {
 	made, err := c.exec(ctx, insertBatch, o.key, b.ID, b.Name, b.AgentID, b.NumberID, b.Region, b.Target, b.Weight,
 		int64(b.RingTimeout), int64(b.MaxDuration), micros(b.CreatedAt), micros(b.UpdatedAt), micros(b.ScheduledAt),
 		micros(b.AdmittedAt), micros(b.PausedAt), micros(b.CancelledAt), b.RetryCount, b.Counts.Queued, b.Rev,
-		b.Key, micros(b.KeyUntil), b.Fingerprint)
+		b.Key, micros(b.KeyUntil), b.Fingerprint, b.FirstTarget, b.RetryKey)
 	if err != nil {
 		return fmt.Errorf("insert: %w", err)
 	}

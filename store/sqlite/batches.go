@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -12,8 +13,10 @@ import (
 // Batch implements [store.Store].
 func (s *Store) Batch(ctx context.Context, org, id string) (store.Batch, error) {
 	b := &batch{Batch: store.Batch{Org: org}}
-	err := s.readers.QueryRowContext(ctx,
-		"SELECT "+batchColumns+" FROM batches b WHERE b.org = "+orgKey+" AND b.id = ?", org, id).Scan(b.columns()...)
+	err := s.readers.read(ctx, org, func(from querier) error {
+		return from.QueryRowContext(ctx,
+			"SELECT "+batchColumns+" FROM batches b WHERE b.org = "+orgKey+" AND b.id = ?", org, id).Scan(b.columns()...)
+	})
 	if errors.Is(err, sql.ErrNoRows) {
 		return store.Batch{}, failed("batch", id, store.ErrNotFound)
 	}
@@ -25,55 +28,47 @@ func (s *Store) Batch(ctx context.Context, org, id string) (store.Batch, error) 
 
 // Batches implements [store.Store].
 func (s *Store) Batches(ctx context.Context, q store.BatchQuery) ([]store.Batch, error) {
-	text, args, turned := batchesText(q)
-	rows, err := s.readers.QueryContext(ctx, text, args...)
-	out, err := collectSome(rows, err, q.Limit, func(scan func(...any) error) (store.Batch, bool, error) {
-		b := &batch{Batch: store.Batch{Org: q.Org}}
-		err := scan(b.columns()...)
-		return b.Batch, len(q.Statuses) == 0 || slices.Contains(q.Statuses, b.Status()), err
-	})
+	out, err := s.batches(ctx, q)
 	if err != nil {
 		return nil, s.unread("batches of", q.Org, err)
 	}
-	if turned {
-		slices.Reverse(out)
-	}
+	// The rows of a page come in no order that the statement promises.
+	slices.SortFunc(out, func(a, b store.Batch) int {
+		if q.ByRev {
+			return cmp.Compare(a.Rev, b.Rev)
+		}
+		return cmp.Compare(b.ID, a.ID)
+	})
 	return out, nil
 }
 
-// batchesText has no LIMIT and no statuses: a status is derived, by fsm, so the rows are
-// read until there are enough of them.
-func batchesText(q store.BatchQuery) (text string, args []any, turned bool) {
-	w := &where{}
-	w.and("b.org = "+orgKey, q.Org)
-	index := "batches_id"
-	if q.AgentID != "" {
-		index = "batches_agent"
-		w.and("b.agent = ?", q.AgentID)
+func (s *Store) batches(ctx context.Context, q store.BatchQuery) (out []store.Batch, err error) {
+	l := newBatchList(q)
+	if !l.timed {
+		err = s.readers.read(ctx, q.Org, func(from querier) error {
+			out, err = l.find(ctx, from)
+			return err
+		})
+		return out, err
 	}
-	if q.Key != "" {
-		index = "batches_key"
-		w.and("b.idem_key <> '' AND b.idem_key = ?", q.Key)
-		w.and("b.id = (SELECT max(id) FROM batches WHERE org = b.org AND idem_key <> '' AND idem_key = ?)", q.Key)
-	}
-	if q.Open {
-		index = "batches_open"
-		w.and("b.queued + b.dispatched + b.started > 0")
-	}
-	if !q.CreatedFrom.IsZero() {
-		w.and("b.created_at >= ?", micros(q.CreatedFrom))
-	}
-	if !q.CreatedTo.IsZero() {
-		w.and("(b.created_at IS NULL OR b.created_at < ?)", micros(q.CreatedTo))
-	}
-	var order string
-	if q.ByRev {
-		index, order = "batches_rev", " ORDER BY b.rev"
-		w.and("b.rev > ?", q.AfterRev)
-	} else {
-		order, turned = w.page("b.id", q.After, q.Before)
-	}
-	return "SELECT " + batchColumns + " FROM batches b INDEXED BY " + index + w.text.String() + order, w.args, turned
+	err = s.view(ctx, q.Org, func(tx querier) error {
+		known, err := l.narrow(ctx, tx)
+		if err == nil && known {
+			out, err = l.find(ctx, tx)
+		}
+		return err
+	})
+	return out, err
+}
+
+func (l *batchList) find(ctx context.Context, from querier) ([]store.Batch, error) {
+	text, args := l.text()
+	rows, err := from.QueryContext(ctx, text, args...)
+	return collect(rows, err, func(scan func(...any) error) (store.Batch, error) {
+		b := &batch{Batch: store.Batch{Org: l.q.Org}}
+		err := scan(b.columns()...)
+		return b.Batch, err
+	})
 }
 
 const selectActive = `SELECT id, rev FROM organisations INDEXED BY organisations_active

@@ -12,9 +12,11 @@ import (
 // Call implements [store.Store].
 func (s *Store) Call(ctx context.Context, org, id string) (store.Call, error) {
 	r := callRow{call: store.Call{Org: org}}
-	err := s.readers.QueryRowContext(ctx,
-		"SELECT "+callColumns+" FROM calls c"+callParents+" WHERE c.org = "+orgKey+" AND c.id = ?",
-		org, id).Scan(r.columns()...)
+	err := s.readers.read(ctx, org, func(from querier) error {
+		return from.QueryRowContext(ctx,
+			"SELECT "+callColumns+" FROM calls c"+callParents+" WHERE c.org = "+orgKey+" AND c.id = ?",
+			org, id).Scan(r.columns()...)
+	})
 	if errors.Is(err, sql.ErrNoRows) {
 		return store.Call{}, failed("call", id, store.ErrNotFound)
 	}
@@ -31,13 +33,17 @@ func (s *Store) Call(ctx context.Context, org, id string) (store.Call, error) {
 // Calls implements [store.Store].
 func (s *Store) Calls(ctx context.Context, q store.CallQuery) ([]store.Call, error) {
 	text, args, turned := callsQuery(q)
-	rows, err := s.readers.QueryContext(ctx, text, args...)
-	out, err := collect(rows, err, func(scan func(...any) error) (store.Call, error) {
-		r := callRow{call: store.Call{Org: q.Org}}
-		if err := scan(r.columns()...); err != nil {
-			return store.Call{}, err
-		}
-		return r.value()
+	var out []store.Call
+	err := s.readers.read(ctx, q.Org, func(from querier) error {
+		rows, err := from.QueryContext(ctx, text, args...)
+		out, err = collect(rows, err, func(scan func(...any) error) (store.Call, error) {
+			r := callRow{call: store.Call{Org: q.Org}}
+			if err := scan(r.columns()...); err != nil {
+				return store.Call{}, err
+			}
+			return r.value()
+		})
+		return err
 	})
 	if err != nil {
 		return nil, s.unread("calls of", q.Org, err)

@@ -56,7 +56,7 @@ func (b *batch) apply(ctx context.Context, c *connection, o *org, ch store.Chang
 	case store.ActionResume:
 		b.resume()
 	case store.ActionRetry:
-		return b.retry(ctx, c, o, ch.At)
+		return b.retry(ctx, c, o, ch)
 	case store.ActionSetTarget:
 		b.changed = b.Target != ch.Target
 		b.Target = ch.Target
@@ -88,17 +88,32 @@ func (b *batch) cancel(ctx context.Context, c *connection, o *org, now time.Time
 	return b.moveAll(ctx, c, o, fsm.Queued, fsm.Cancel, now)
 }
 
-func (b *batch) retry(ctx context.Context, c *connection, o *org, now time.Time) error {
-	if b.Status() == fsm.BatchCancelled {
+func (b *batch) retry(ctx context.Context, c *connection, o *org, ch store.Change) error {
+	switch {
+	case ch.Key != "" && ch.Key == b.RetryKey:
+		return nil
+	case b.Status() == fsm.BatchCancelled:
 		return store.ErrBatchCancelled
 	}
-	if b.Counts.Failed == 0 {
-		return nil
+	if err := b.keepRetryKey(ctx, c, ch.Key); err != nil || b.Counts.Failed == 0 {
+		return err
 	}
 	b.CancelledAt, b.changed = time.Time{}, true
 	b.RetryCount++
 	b.Counts.Unplaced = 0
-	return b.moveAll(ctx, c, o, fsm.Failed, fsm.Retry, now)
+	return b.moveAll(ctx, c, o, fsm.Failed, fsm.Retry, ch.At)
+}
+
+// keepRetryKey is apart from seal: the key is no change of its own, and nothing else writes it.
+func (b *batch) keepRetryKey(ctx context.Context, c *connection, key string) error {
+	if key == "" {
+		return nil
+	}
+	b.RetryKey = key
+	if _, err := c.exec(ctx, "UPDATE batches SET retry_key = ? WHERE key = ?", key, b.key); err != nil {
+		return fmt.Errorf("key of the retry: %w", err)
+	}
+	return nil
 }
 
 const (

@@ -49,5 +49,10 @@
 // names, whatever is queued: a claim walks the batch from the first recipient that was never
 // claimed, and an index has those that were queued again. Lists are walks over an index,
 // but for two: calls filtered by an agent or by time are read from the newest on
-// until the page is full.
+// until the page is full. A page of batches costs what is on it, whatever it is filtered by; only batches
+// whose ids are in another order than their times, which store.NewBatchID never makes, are
+// looked at one by one where a time is asked for.
+//
+// Four reads run at once, two of one organisation: the others of it wait, so that it cannot
+// keep everybody else waiting.
 package sqlite

@@ -54,7 +54,7 @@ func TestPlansUseTheirIndexes(t *testing.T) {
 	t.Parallel()
 	s := openTest(t)
 	one, now := 1, time.Now()
-	batches := func(q store.BatchQuery) string { text, _, _ := batchesText(q); return text }
+	batches := func(q store.BatchQuery) string { text, _ := newBatchList(q).text(); return text }
 	calls := func(q store.CallQuery) string { text, _, _ := callsQuery(q); return text }
 	recipients := func(q store.RecipientQuery, p placed) string {
 		text, _, err := recipientsQuery(q, p)
@@ -75,10 +75,14 @@ func TestPlansUseTheirIndexes(t *testing.T) {
 		"counters of a batch":  {updateBatch, "SEARCH batches USING INTEGER PRIMARY KEY"},
 		"replayed claims":      {selectClaimed + " WHERE c.org = ? AND c.id IN " + list + " ORDER BY c.id", "SEARCH c USING PRIMARY KEY (org=? AND id=?)"},
 		"cancel":               {moveFresh, "SEARCH recipients USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"},
-		"batches":              {batches(store.BatchQuery{After: "x", CreatedFrom: now}), "INDEX batches_id (org=? AND id<?)"},
+		"batches":              {batches(store.BatchQuery{After: "x"}), "INDEX batches_id (org=? AND id<?)"},
 		"batches before":       {batches(store.BatchQuery{Before: "x"}), "INDEX batches_id (org=? AND id>?)"},
 		"batches of an agent":  {batches(store.BatchQuery{AgentID: "x", After: "y"}), "INDEX batches_agent (org=? AND agent=? AND id<?)"},
 		"open batches":         {batches(store.BatchQuery{Open: true}), "INDEX batches_open (org=?)"},
+		"open of an agent":     {batches(store.BatchQuery{AgentID: "x", Open: true}), "INDEX batches_agent_status (org=? AND agent=? AND status=? AND open=?)"},
+		"key's batch":          {batches(store.BatchQuery{Key: "k"}), "INDEX batches_key (org=? AND idem_key=? AND id=?)"},
+		"bounds of times":      {selectBounds, "INDEX batches_created (org=? AND <expr><?)"},
+		"later bound of times": {selectBounds, "INDEX batches_created (org=? AND <expr>>?)"},
 		"batches since":        {batches(store.BatchQuery{ByRev: true}), "INDEX batches_rev (org=? AND rev>?)"},
 		"recipients":           {recipients(store.RecipientQuery{BatchID: "b", Statuses: []fsm.RecipientStatus{1}}, inBatch), "SEARCH r USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"},
 		"recipients before":    {recipients(store.RecipientQuery{BatchID: "b", Before: 7}, inBatch), "SEARCH r USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"},
@@ -93,8 +97,60 @@ func TestPlansUseTheirIndexes(t *testing.T) {
 	} {
 		got := plan(t, s, c.text)
 		require.Contains(t, got, c.index, name)
-		require.NotContains(t, strings.ReplaceAll(got, "SCAN v", ""), "SCAN", name)
+		require.NotContains(t, strings.NewReplacer("SCAN v", "", "SCAN p", "").Replace(got), "SCAN", name)
 		require.NotContains(t, got, "TEMP B-TREE", name)
+	}
+}
+
+// Each walk of a filtered list of batches begins and ends where the page does.
+func TestPlansOfFilteredListsAreRanges(t *testing.T) {
+	t.Parallel()
+	s := openTest(t)
+	failed, two := []fsm.BatchStatus{fsm.BatchFailed}, []fsm.BatchStatus{fsm.BatchFailed, fsm.BatchPending, fsm.BatchFailed}
+	const (
+		byStatus   = "SEARCH batches USING INDEX batches_status (org=? AND status=? AND open=? AND id>? AND id<?)"
+		byAgent    = "SEARCH batches USING INDEX batches_agent_status (org=? AND agent=? AND status=? AND open=? AND id>? AND id<?)"
+		ofAgent    = "SEARCH batches USING INDEX batches_agent (org=? AND agent=? AND id>? AND id<?)"
+		byID       = "SEARCH batches USING INDEX batches_id (org=? AND id>? AND id<?)"
+		open       = "SEARCH batches USING INDEX batches_open (org=? AND id>? AND id<?)"
+		strays     = "SEARCH batches USING INDEX batches_stray (org=?)"
+		fromCaller = "SEARCH batches USING INDEX batches_stray (org=? AND id>?)"
+	)
+	for name, c := range map[string]struct {
+		q     store.BatchQuery
+		walks map[string]int
+	}{
+		"status":              {store.BatchQuery{Statuses: failed}, map[string]int{byStatus: 2}},
+		"statuses":            {store.BatchQuery{Statuses: two}, map[string]int{byStatus: 4}},
+		"open ones":           {store.BatchQuery{Statuses: failed, Open: true}, map[string]int{byStatus: 1}},
+		"agent and status":    {store.BatchQuery{Statuses: failed, AgentID: "a"}, map[string]int{byAgent: 2}},
+		"open ones of agent":  {store.BatchQuery{AgentID: "a", Open: true}, map[string]int{byAgent: 5}},
+		"times":               {store.BatchQuery{CreatedFrom: time.Unix(1, 0)}, map[string]int{byID: 1, strays: 1}},
+		"times, a page":       {store.BatchQuery{CreatedTo: time.Unix(1, 0), Before: "b"}, map[string]int{byID: 1, fromCaller: 1}},
+		"times and status":    {store.BatchQuery{CreatedFrom: time.Unix(1, 0), Statuses: two}, map[string]int{byStatus: 4, strays: 1}},
+		"times and agent":     {store.BatchQuery{CreatedFrom: time.Unix(1, 0), AgentID: "a"}, map[string]int{ofAgent: 1, strays: 1}},
+		"times and open ones": {store.BatchQuery{CreatedFrom: time.Unix(1, 0), Open: true}, map[string]int{open: 1, strays: 1}},
+	} {
+		l := newBatchList(c.q)
+		if l.timed {
+			l.above, l.below = max(l.above, "a"), "c" // as narrow finds them
+		} else {
+			l.above, l.below = "a", "c" // as a caller may ask for
+		}
+		text, _ := l.text()
+		got := plan(t, s, text)
+		require.NotContains(t, got, "TEMP B-TREE", name)
+		walks := map[string]int{}
+		for step := range strings.SplitSeq(got, "\n") {
+			step = strings.ReplaceAll(step, "COVERING ", "")
+			switch {
+			case strings.HasPrefix(step, "SEARCH batches"):
+				walks[step]++
+			case strings.HasPrefix(step, "SCAN"):
+				require.Equal(t, "SCAN p", step, name) // what the walks have found
+			}
+		}
+		require.Equal(t, c.walks, walks, name)
 	}
 }
 

@@ -19,7 +19,7 @@ func (s *Store) Recipients(ctx context.Context, q store.RecipientQuery) ([]store
 		return nil, nil // no batch has this id
 	}
 	var out []store.Recipient
-	err := s.view(ctx, func(tx querier) (err error) {
+	err := s.view(ctx, q.Org, func(tx querier) (err error) {
 		out, err = recipients(ctx, tx, q)
 		return err
 	})

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,7 +15,7 @@ import (
 type Store struct {
 	log     *slog.Logger
 	writer  *writer
-	readers *sql.DB
+	readers *readerPool
 	owner   *ownership // used by the writer's goroutine only
 
 	closing sync.Once

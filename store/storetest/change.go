@@ -17,6 +17,7 @@ func changeRules() []rule {
 		{"PauseAndResumeSetAndClearPausedAt", pauseAndResumeSetAndClearPausedAt},
 		{"PauseOfACancelledBatchChangesNothing", pauseOfACancelledBatchChangesNothing},
 		{"SetTargetSetsTarget", setTargetSetsTarget},
+		{"FirstTargetNeverChanges", firstTargetNeverChanges},
 		{"HangUpMarksTheCall", hangUpMarksTheCall},
 		{"HangUpOfAnEndedCallChangesNothing", hangUpOfAnEndedCallChangesNothing},
 		{"HangUpOfAnotherBatchsCallIsNotFound", hangUpOfAnotherBatchsCallIsNotFound},
@@ -118,6 +119,21 @@ func setTargetSetsTarget(f *fixture) {
 	f.equal("batch as returned", got, want)
 	f.equal("batch", f.again(b), want)
 	f.unchanged(b, store.Change{Action: store.ActionSetTarget, Target: 9})
+}
+
+func firstTargetNeverChanges(f *fixture) {
+	node, b := f.node(), f.batch(6, target(4), func(b *store.Batch) { b.FirstTarget = 3 })
+	f.equal("FirstTarget", b.FirstTarget, 3)
+	f.change(b, store.Change{Action: store.ActionSetTarget, Target: 5})
+	f.equal("FirstTarget after the target was set", f.again(b).FirstTarget, 3)
+	call := f.claim(node, b, 6)[0]
+	f.happen(node, f.busy(call))
+	for a := store.ActionCancel + 1; a < store.ActionHangUp; a++ {
+		f.equal("FirstTarget after a change", f.change(b, store.Change{Action: a, Target: int(a)}).FirstTarget, 3)
+	}
+	f.do(b, store.ActionCancel)
+	got := f.again(b)
+	f.equal("Target and FirstTarget", []int{got.Target, got.FirstTarget}, []int{int(store.ActionSetTarget), 3})
 }
 
 func hangUpMarksTheCall(f *fixture) {

@@ -17,6 +17,7 @@ func concurrencyRules() []rule {
 		{"ConcurrentStepsClaimNobodyTwice", concurrentStepsClaimNobodyTwice},
 		{"CancelStopsConcurrentClaims", cancelStopsConcurrentClaims},
 		{"ConcurrentRequestsUnderOneKeyMakeOneBatch", concurrentRequestsUnderOneKeyMakeOneBatch},
+		{"ConcurrentRetriesUnderOneKeyAreOne", concurrentRetriesUnderOneKeyAreOne},
 		{"FeedIsCompleteUnderConcurrentWriters", feedIsCompleteUnderConcurrentWriters},
 		{"ConcurrentAdoptersShare", concurrentAdoptersShare},
 		{"ReadersSeeWholeTransactions", readersSeeWholeTransactions},

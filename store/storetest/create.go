@@ -21,10 +21,10 @@ func createRules() []rule {
 func createdBatchReadsAsGiven(f *fixture) {
 	draft := f.draft(func(b *store.Batch) {
 		b.Name, b.AgentID, b.NumberID, b.Region = "Spring", "agent_x", "ap_x", "US"
-		b.Target, b.Weight, b.RingTimeout, b.MaxDuration = 7, 3, 25*time.Second, 17*time.Minute
+		b.Target, b.FirstTarget, b.Weight, b.RingTimeout, b.MaxDuration = 7, 5, 3, 25*time.Second, 17*time.Minute
 		b.ScheduledAt, b.PausedAt = b.CreatedAt.Add(time.Hour), b.CreatedAt
 		b.UpdatedAt = b.CreatedAt.Add(time.Microsecond)
-		b.Key, b.KeyUntil, b.Fingerprint = "key", b.CreatedAt.Add(time.Minute), "sha256:00"
+		b.Key, b.KeyUntil, b.Fingerprint, b.RetryKey = "key", b.CreatedAt.Add(time.Minute), "sha256:00", "retry"
 	})
 	got, err := f.CreateBatch(f.ctx, draft, people(3))
 	f.ok(err)

@@ -85,7 +85,7 @@ func (f *fixture) draft(with ...func(*store.Batch)) store.Batch {
 	f.ok(err)
 	b := store.Batch{
 		Org: org, ID: id, Name: "a batch", AgentID: "agent_1", NumberID: "ap_1", Region: "EU",
-		Target: many, Weight: 1, RingTimeout: 30 * time.Second, MaxDuration: time.Hour,
+		Target: many, FirstTarget: many, Weight: 1, RingTimeout: 30 * time.Second, MaxDuration: time.Hour,
 		CreatedAt: now, UpdatedAt: now,
 	}
 	for _, change := range with {

@@ -71,7 +71,8 @@ func (h Harness) reopenedStoreHasEverything(f *fixture) {
 		f.Skip("the store does not outlive itself")
 	}
 	node, waiting := f.node(), f.batch(3)
-	b, calls := f.ended(node)
+	b, calls := f.ended(node, func(b *store.Batch) { b.FirstTarget = 9 })
+	f.change(waiting, retryUnder("k"))
 	f.do(waiting, store.ActionPause)
 	batches, feed, all := f.batches(store.BatchQuery{}), f.since(0), f.calls(store.CallQuery{})
 	f.leave(node)

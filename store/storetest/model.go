@@ -110,7 +110,7 @@ func (m *model) change(b *modelBatch, c store.Change) error {
 			b.PausedAt = time.Time{}
 		}
 	case store.ActionRetry:
-		return m.retry(b, c.At)
+		return m.retry(b, c)
 	case store.ActionSetTarget:
 		b.Target = c.Target
 	case store.ActionHangUp:
@@ -135,15 +135,21 @@ func (m *model) cancel(b *modelBatch, at time.Time) {
 	}
 }
 
-func (m *model) retry(b *modelBatch, at time.Time) error {
+func (m *model) retry(b *modelBatch, c store.Change) error {
+	if c.Key != "" && c.Key == b.RetryKey {
+		return nil
+	}
 	if b.now().Status() == fsm.BatchCancelled {
 		return store.ErrBatchCancelled
+	}
+	if c.Key != "" {
+		b.RetryKey = c.Key
 	}
 	found := false
 	for _, r := range b.recipients {
 		if r.Status == fsm.Failed {
 			r.Status, r.CallID, r.EndReason, r.Error = fsm.Queued, "", "", ""
-			m.touchRecipient(b, r, at)
+			m.touchRecipient(b, r, c.At)
 			found = true
 		}
 	}

@@ -70,7 +70,7 @@ func (r *randomRun) operate() string {
 
 func (r *randomRun) create() string {
 	b := r.draft(func(b *store.Batch) {
-		b.Target, b.AgentID = 1+r.rand.IntN(4), fmt.Sprintf("agent_%d", r.rand.IntN(2))
+		b.Target, b.FirstTarget, b.AgentID = 1+r.rand.IntN(4), r.rand.IntN(4), fmt.Sprintf("agent_%d", r.rand.IntN(2))
 		if r.rand.IntN(4) == 0 {
 			b.ScheduledAt = b.CreatedAt.Add(time.Duration(r.rand.IntN(60)) * time.Second)
 		}
@@ -89,6 +89,9 @@ func (r *randomRun) changeOne() string {
 	c := store.Change{Action: store.Action(1 + r.rand.IntN(6)), At: r.tick(), Target: 1 + r.rand.IntN(4)}
 	if c.Action == store.ActionCancel && r.rand.IntN(3) > 0 {
 		c.Action = store.ActionRetry // else all is soon cancelled
+	}
+	if r.rand.IntN(2) == 0 {
+		c.Key = fmt.Sprintf("retry_%d", r.rand.IntN(3))
 	}
 	if len(r.model.calls) > 0 {
 		c.CallID = pick(r.rand, r.model.calls).ID

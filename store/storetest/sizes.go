@@ -39,9 +39,10 @@ func oddTextIsKept(f *fixture) {
 		b := f.batch(1, func(b *store.Batch) {
 			b.Name, b.AgentID, b.NumberID, b.Region, b.Fingerprint, b.Key = odd, odd, odd, odd, odd, odd
 		})
+		f.change(b, retryUnder(odd))
 		got := f.again(b)
-		f.equal("texts", []string{got.Name, got.AgentID, got.NumberID, got.Region, got.Fingerprint, got.Key},
-			[]string{odd, odd, odd, odd, odd, odd})
+		f.equal("texts", []string{got.Name, got.AgentID, got.NumberID, got.Region, got.Fingerprint, got.Key, got.RetryKey},
+			[]string{odd, odd, odd, odd, odd, odd, odd})
 		f.equal("batches of the agent", batchIDs(f.batches(store.BatchQuery{AgentID: odd})), []string{b.ID})
 		f.equal("batch under the key", f.batch(1, func(b *store.Batch) { b.Key = odd }).ID, b.ID)
 		call := f.claim(node, b, 1)[0]
@@ -94,6 +95,8 @@ func longestKeysAreKept(f *fixture) {
 	b := f.batch(1, of(long), func(b *store.Batch) { b.AgentID, b.Key = long, long })
 	f.equal("batch", f.again(b), b)
 	f.equal("the same request", f.batch(1, of(long), func(b *store.Batch) { b.Key = long }), b)
+	f.equal("key of a retry", f.change(b, retryUnder(long)).RetryKey, long)
+	f.equal("key of a retry, read again", f.again(b).RetryKey, long)
 	almost := long[:len(long)-1] + "y"
 	f.equal("one under another key", f.batch(1, of(long), func(b *store.Batch) { b.Key = almost }).ID == b.ID, false)
 }

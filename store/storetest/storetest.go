@@ -82,6 +82,7 @@ func (h Harness) topics() []topic {
 		{"Limits", limitRules()},
 		{"Change", changeRules()},
 		{"Retry", retryRules()},
+		{"RetryKey", retryKeyRules()},
 		{"Revisions", revisionRules()},
 		{"Leases", h.leaseRules()},
 		{"Adopt", adoptRules()},
