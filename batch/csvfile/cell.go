@@ -50,7 +50,7 @@ func rearm(cell string) string {
 		return cell
 	}
 	var b strings.Builder
-	for len(cell) > 0 {
+	for cell != "" {
 		n := strings.IndexAny(cell, separators) + 1
 		if n == 0 {
 			break

@@ -28,7 +28,7 @@ type Options struct {
 
 	MaxRecipients int   // 0: store.MaxRecipients
 	MaxMetadata   int   // bytes of a recipient's metadata; 0: store.MaxMetadata
-	MaxBytes      int64 // of the file; 0: DefaultMaxBytes
+	MaxBytes      int64 // of the file, and of all metadata together; 0: DefaultMaxBytes
 }
 
 // File is what a file says.
@@ -65,15 +65,14 @@ func Read(r io.Reader, o Options) (File, error) {
 }
 
 func slurp(r io.Reader, most int64) (string, error) {
-	raw, err := io.ReadAll(io.LimitReader(r, most+1))
+	text, err := readText(io.LimitReader(r, most+1))
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("reading the recipients: %w", err)
-	case int64(len(raw)) > most:
+	case int64(len(text)) > most:
 		return "", invalid(Problem{Code: CodeTooLarge, Message: fmt.Sprintf("the file has more than %d bytes", most),
 			Hint: "Split it"})
 	}
-	text := string(raw)
 	if strings.HasPrefix(text, "\xff\xfe") || strings.HasPrefix(text, "\xfe\xff") {
 		return "", invalid(Problem{Code: CodeUTF16, Message: "the file is in UTF-16",
 			Hint: "Save it as CSV UTF-8; in Excel that is a file type of its own"})
@@ -88,7 +87,8 @@ type reader struct {
 	seen     map[dialer.Phone]bool
 	file     File
 	problems []Problem
-	fatal    bool // one of the problems concerns the file as a whole
+	made     int64 // bytes of metadata, whatever became of it
+	fatal    bool  // one of the problems concerns the file as a whole
 }
 
 func (rd *reader) read(rows *scanner) (File, error) {
@@ -175,6 +175,13 @@ func (rd *reader) metadata(r record) (json.RawMessage, *Problem) {
 	metadata, err := object(rd.file.Columns, values)
 	if err != nil {
 		return nil, &Problem{Code: CodeMetadata, Message: err.Error()}
+	}
+	// The names of the columns are repeated in each row: a short file can stand for much.
+	if rd.made += int64(len(metadata)); rd.made > rd.options.MaxBytes {
+		rd.fatal = true
+		return nil, &Problem{Code: CodeTooLarge,
+			Message: fmt.Sprintf("with this row, the metadata of all rows is more than %d bytes", rd.options.MaxBytes),
+			Hint:    "Shorten the names of the columns, which are repeated for each row, or split the file"}
 	}
 	if n := len(metadata); n > rd.options.MaxMetadata {
 		return nil, &Problem{Code: CodeMetadata,

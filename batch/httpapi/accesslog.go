@@ -23,6 +23,8 @@ func (f *front) log(r *http.Request, x *exchange) {
 
 func (x *exchange) level() slog.Level {
 	switch {
+	case x.severity == crowded:
+		return slog.LevelWarn
 	case x.severity == broken || x.status >= http.StatusInternalServerError:
 		return slog.LevelError
 	case x.severity == abandoned:

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -25,6 +26,11 @@ func (a *api) body(w http.ResponseWriter, r *request) io.Reader {
 	return a.limitedBody(w, r, a.cfg.MaxBody)
 }
 
+// leastRate is how many bytes a second of a body must come on average, behind the first
+// BodyTimeout: about what a poor mobile connection sends. A body of DefaultMaxBody can
+// take a quarter of an hour.
+const leastRate = 32 << 10
+
 func (a *api) limitedBody(w http.ResponseWriter, r *request, limit int64) io.Reader {
 	if p := identityOnly(r); p != nil {
 		return &bodyReader{err: p}
@@ -34,25 +40,40 @@ func (a *api) limitedBody(w http.ResponseWriter, r *request, limit int64) io.Rea
 	}
 	b := &bodyReader{
 		rc:  http.NewResponseController(w),
-		src: http.MaxBytesReader(w, r.Body, limit),
+		src: http.MaxBytesReader(w, r.Body, limit), limit: limit,
+		holding: r.holding, weight: 1, patience: a.cfg.BodyTimeout, begun: time.Now(),
 	}
-	b.deadline(time.Now().Add(a.cfg.BodyTimeout))
+	b.wait()
 	return b
 }
 
 // bodyReader turns what goes wrong with reading into problems.
 type bodyReader struct {
-	rc  *http.ResponseController
-	src io.Reader
-	err error
+	rc    *http.ResponseController
+	src   io.Reader
+	limit int64 // bytes
+	err   error
+
+	holding *holding
+	weight  int64 // how often each byte is held
+
+	patience time.Duration // for the next piece
+	begun    time.Time
+	came     int64
 }
 
 func (b *bodyReader) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
 	}
+	if b.came > 0 {
+		b.wait()
+	}
 	n, err := b.src.Read(p)
+	b.came += int64(n)
 	switch {
+	case !b.holding.take(int64(n) * b.weight):
+		n, b.err = 0, overloaded()
 	case err == nil:
 		return n, nil
 	case errors.Is(err, io.EOF):
@@ -60,9 +81,24 @@ func (b *bodyReader) Read(p []byte) (int, error) {
 		b.deadline(time.Time{})
 		b.err = io.EOF
 	default:
-		b.err = orElse(bodyProblem(err), brokenBody())
+		b.err = cmp.Or(bodyProblem(err), brokenBody())
 	}
 	return n, b.err
+}
+
+// wait gives the next piece its time, as far as the pieces before it came fast enough. Who
+// sends at a steady rate comes to the end however long that takes, and who sends a byte now and
+// then does not.
+func (b *bodyReader) wait() {
+	all := b.begun.Add(time.Duration(float64(b.came) / leastRate * float64(time.Second)))
+	b.deadline(earlier(time.Now(), all).Add(b.patience))
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // deadline is set where the server can. Where it cannot, as under a recorder of tests,
@@ -161,7 +197,7 @@ func (a *api) noBody(w http.ResponseWriter, r *request) *problem {
 	}
 	data, err := io.ReadAll(a.limitedBody(w, r, min(maxNoBody, a.cfg.MaxBody)))
 	if err != nil {
-		return orElse(bodyProblem(err), brokenBody())
+		return cmp.Or(bodyProblem(err), brokenBody())
 	}
 	if len(data) == 0 {
 		return nil

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -128,8 +129,31 @@ func TestTheDeadlineOfABodyGoesWithItsEnd(t *testing.T) {
 	require.WithinDuration(t, time.Now().Add(time.Hour), w.set[0], time.Minute)
 	_, err = io.ReadAll(body)
 	require.NoError(t, err)
-	require.Len(t, w.set, 2)
-	require.True(t, w.set[1].IsZero())
+	require.True(t, w.set[len(w.set)-1].IsZero())
+}
+
+// What came earns time for the next piece, but never more than it takes at the least rate.
+func TestTheDeadlineOfABodyMovesWithWhatCame(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const timeout = 10 * time.Second
+		a := &api{cfg: Config{BodyTimeout: timeout}.withDefaults()}
+		w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+		begun := time.Now()
+		body := a.body(w, &request{Request: ask(http.MethodPost, "/", strings.Repeat("x", 10*leastRate))})
+		read := func(n int) {
+			_, err := io.CopyN(io.Discard, body, int64(n))
+			require.NoError(t, err)
+			_, err = body.Read(nil)
+			require.NoError(t, err)
+		}
+		<-time.After(time.Second)
+		read(2 * leastRate) // faster than it must be: a whole timeout from now on
+		require.Equal(t, begun.Add(time.Second+timeout), w.set[len(w.set)-1])
+		<-time.After(9 * time.Second)
+		read(leastRate) // slower by far: all that came is worth three seconds
+		require.Equal(t, begun.Add(3*time.Second+timeout), w.set[len(w.set)-1])
+	})
 }
 
 func TestContentTypes(t *testing.T) {

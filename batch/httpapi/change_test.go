@@ -2,13 +2,17 @@ package httpapi_test
 
 import (
 	"net/http"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/outdial/outdial/dialer"
 	"github.com/outdial/outdial/dialer/fake"
+	"github.com/outdial/outdial/store/memory"
+	"github.com/outdial/outdial/store/storetest"
 )
 
 func TestCancel(t *testing.T) {
@@ -60,6 +64,96 @@ func TestRetry(t *testing.T) {
 		require.Equal(t, 2, attempts[0].number("attempt"))
 		require.Equal(t, "completed", attempts[0].text("status"))
 		require.Equal(t, "dial_busy", attempts[1].text("end_reason"))
+	})
+}
+
+// busyBatch is a batch of which nobody can be reached.
+func (w *world) busyBatch(n int) string {
+	w.tb.Helper()
+	for i := range n {
+		w.script(i, fake.Behaviour{End: dialer.DialBusy})
+	}
+	id := w.create(n, "")
+	pass(time.Minute)
+	return id
+}
+
+func TestARetryUnderItsKeyIsDoneOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		w.run()
+		id := w.busyBatch(3)
+		path := batchesPath + "/" + id + "/retry"
+		first := w.post(path, "", idempotencyKey, "k1")
+		require.Equal(t, 3, first.is(t, http.StatusOK).object("counts").number("queued"))
+		require.Empty(t, first.header.Get("Idempotent-Replayed"))
+		pass(time.Minute)
+		for _, key := range []string{"k1", `"k1"`} {
+			again := w.post(path, "{}", idempotencyKey, key)
+			require.Equal(t, 1, again.is(t, http.StatusOK).number("retry_count"))
+			require.Equal(t, 3, again.is(t, http.StatusOK).object("counts").number("failed"), "as it is now")
+			require.Equal(t, "true", again.header.Get("Idempotent-Replayed"))
+		}
+		next := w.post(path, "", idempotencyKey, "k2")
+		require.Equal(t, 2, next.is(t, http.StatusOK).number("retry_count"))
+		require.Empty(t, next.header.Get("Idempotent-Replayed"))
+		w.post(batchesPath+"/"+id+"/cancel", "").is(t, http.StatusOK)
+		require.Equal(t, "true", w.post(path, "", idempotencyKey, "k2").header.Get("Idempotent-Replayed"))
+		bad := w.post(path, "", idempotencyKey, "a b").is(t, http.StatusBadRequest)
+		require.Equal(t, []string{idempotencyKey}, bad.paths())
+		w.post(path, "[]", idempotencyKey, "k2").is(t, http.StatusBadRequest)
+		unknown := w.post(batchesPath+"/acb_0/retry", "", idempotencyKey, "k1").is(t, http.StatusNotFound)
+		require.Equal(t, "not_found", unknown.text("error_code"))
+		theirs := w.ask("globex", http.MethodPost, path, "", idempotencyKey, "k2").is(t, http.StatusNotFound)
+		require.Equal(t, "not_found", theirs.text("error_code"))
+	})
+}
+
+func TestTheKeysOfRetriesAreTheirBatches(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		w.run()
+		w.script(0, fake.Behaviour{End: dialer.DialBusy})
+		made := w.post(batchesPath, requestOf(1, ""), idempotencyKey, "k").is(t, http.StatusCreated).text("id")
+		other := w.create(1, "")
+		pass(time.Minute)
+		for _, id := range []string{made, other} {
+			got := w.post(batchesPath+"/"+id+"/retry", "", idempotencyKey, "k")
+			require.Equal(t, 1, got.is(t, http.StatusOK).number("retry_count"))
+			require.Empty(t, got.header.Get("Idempotent-Replayed"))
+		}
+		replayed := w.post(batchesPath, requestOf(1, ""), idempotencyKey, "k")
+		require.Equal(t, made, replayed.is(t, http.StatusCreated).text("id"))
+	})
+}
+
+func TestTheKeyOfARetryInFlightIsAConflict(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var hold atomic.Bool
+		release := make(chan struct{})
+		w := newWorld(t, storetest.NewFaults(memory.New(), func(p storetest.Point) storetest.Fault {
+			if p.Method == "Change" && hold.Load() {
+				return storetest.Fault{Wait: release}
+			}
+			return storetest.Fault{}
+		}))
+		w.run()
+		id := w.busyBatch(2)
+		path := batchesPath + "/" + id + "/retry"
+		hold.Store(true)
+		first := make(chan answer, 1)
+		go func() { first <- w.post(path, "", idempotencyKey, "k") }()
+		synctest.Wait()
+		got := w.post(path, "", idempotencyKey, "k")
+		require.Equal(t, "idempotency_key_in_use", got.is(t, http.StatusConflict).text("error_code"))
+		require.Equal(t, "1", got.header.Get("Retry-After"))
+		w.post(batchesPath+"/acb_0/retry", "", idempotencyKey, "k").is(t, http.StatusNotFound) // of another batch
+		w.post(batchesPath, requestOf(1, ""), idempotencyKey, "k").is(t, http.StatusCreated)
+		hold.Store(false)
+		close(release)
+		require.Equal(t, 1, (<-first).is(t, http.StatusOK).number("retry_count"))
+		replayed := w.post(path, "", idempotencyKey, "k")
+		require.Equal(t, "true", replayed.header.Get("Idempotent-Replayed"))
 	})
 }
 

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,6 +15,8 @@ import (
 // The defaults of [Config].
 const (
 	DefaultMaxBody      = 32 << 20 // bytes
+	DefaultMaxBodies    = 8        // times Config.MaxBody
+	DefaultMaxListeners = 2000
 	DefaultBodyTimeout  = 30 * time.Second
 	DefaultWriteTimeout = 15 * time.Second
 	DefaultKeyLifetime  = 24 * time.Hour
@@ -35,7 +38,23 @@ type Config struct {
 	// that is known. 0: DefaultMaxBody.
 	MaxBody int64
 
-	// BodyTimeout is how long a client may take to send a body. 0: DefaultBodyTimeout.
+	// MaxBodies is the most bytes of bodies that are held at once in this process, and a quarter
+	// of it, or twice MaxBody if that is more, the most that one organisation has of them. Bytes
+	// count from when they come until their request is over, those of a CSV file twice, as it is
+	// held twice; the first 4 KiB of each body do not count. Where there is no room for more of
+	// a body its request gets 503. The memory that this takes is more by what waits for the
+	// garbage collector, which GOMEMLIMIT bounds. At least twice MaxBody.
+	// 0: DefaultMaxBodies times MaxBody.
+	MaxBodies int64
+
+	// MaxListeners is the most requests of one organisation that listen to events at once, in this
+	// process. One more gets 429. 0: DefaultMaxListeners.
+	MaxListeners int
+
+	// BodyTimeout is how long a client may take to send the next piece of a body, of whatever
+	// length. After that time in total, at least 32 KiB a second must have come on average for
+	// what goes beyond it, so that a slow connection comes to its end and a client that
+	// sends byte after byte does not. Who is too slow gets 408. 0: DefaultBodyTimeout.
 	BodyTimeout time.Duration
 
 	// WriteTimeout is how long a client may take to accept a piece of an answer before it is
@@ -82,6 +101,9 @@ func (c Config) validate() error {
 	require(c.Engine != nil, "Engine: required")
 	require(c.Authenticate != nil, "Authenticate: required")
 	require(c.MaxBody >= 0, "MaxBody: expected at least 0, got %d", c.MaxBody)
+	require(c.MaxBodies == 0 || c.MaxBodies >= max(least(cmp.Or(c.MaxBody, DefaultMaxBody)), 1),
+		"MaxBodies: expected at least twice MaxBody, got %d", c.MaxBodies)
+	require(c.MaxListeners >= 0, "MaxListeners: expected at least 0, got %d", c.MaxListeners)
 	require(c.RateBurst >= 0, "RateBurst: expected at least 0, got %d", c.RateBurst)
 	require(c.RateLimit >= 0 && c.RateLimit <= maxRate, "RateLimit: expected 0 to %g, got %v", maxRate, c.RateLimit)
 	for name, d := range map[string]time.Duration{
@@ -94,22 +116,16 @@ func (c Config) validate() error {
 }
 
 func (c Config) withDefaults() Config {
-	c.MaxBody = orElse(c.MaxBody, DefaultMaxBody)
-	c.BodyTimeout = orElse(c.BodyTimeout, DefaultBodyTimeout)
-	c.WriteTimeout = orElse(c.WriteTimeout, DefaultWriteTimeout)
-	c.KeyLifetime = orElse(c.KeyLifetime, DefaultKeyLifetime)
-	c.Heartbeat = orElse(c.Heartbeat, DefaultHeartbeat)
-	c.RateBurst = orElse(c.RateBurst, max(int(math.Ceil(c.RateLimit)), 1))
+	c.MaxBody = cmp.Or(c.MaxBody, DefaultMaxBody)
+	c.MaxBodies = cmp.Or(c.MaxBodies, times(c.MaxBody, DefaultMaxBodies))
+	c.MaxListeners = cmp.Or(c.MaxListeners, DefaultMaxListeners)
+	c.BodyTimeout = cmp.Or(c.BodyTimeout, DefaultBodyTimeout)
+	c.WriteTimeout = cmp.Or(c.WriteTimeout, DefaultWriteTimeout)
+	c.KeyLifetime = cmp.Or(c.KeyLifetime, DefaultKeyLifetime)
+	c.Heartbeat = cmp.Or(c.Heartbeat, DefaultHeartbeat)
+	c.RateBurst = cmp.Or(c.RateBurst, max(int(math.Ceil(c.RateLimit)), 1))
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return c
-}
-
-func orElse[T comparable](x, fallback T) T {
-	var zero T
-	if x == zero {
-		return fallback
-	}
-	return x
 }

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"strconv"
@@ -87,7 +88,7 @@ func (l leftOut) tell(h http.Header) {
 
 func (a *api) createOnce(r *request, asked batch.Request) (x store.Batch, replayed bool, err error) {
 	if asked.Key != "" {
-		done, ok := a.keys.use(r.org, asked.Key)
+		done, ok := a.keys.use(keyInScope{org: r.org, key: asked.Key})
 		if !ok {
 			return x, false, keyInUse()
 		}
@@ -119,9 +120,8 @@ func appendCreated(b []byte, x store.Batch, asked batch.Request) []byte {
 	if asked.Paused {
 		x.PausedAt = x.CreatedAt
 	}
-	if asked.Target > 0 {
-		x.Target = asked.Target // which can be changed
-	}
 	x.Rev = 0 // the revision from which on all of it is news
+	// A row that is older than FirstTarget may not have it, or not the right one.
+	x.Target = cmp.Or(asked.Target, x.FirstTarget, x.Target)
 	return appendBatch(b, x)
 }

@@ -108,7 +108,7 @@ func TestARepeatedRequestIsAnsweredAsTheFirst(t *testing.T) {
 				first := w.post(batchesPath, body, idempotencyKey, "k1")
 				id := first.is(t, http.StatusCreated).text("id")
 				pass(time.Minute)
-				w.ask(org, http.MethodPatch, batchesPath+"/"+id, `{"target_concurrency_limit":5}`).is(t, http.StatusOK)
+				w.ask(org, http.MethodPatch, batchesPath+"/"+id, `{"target_concurrency_limit":7}`).is(t, http.StatusOK)
 				w.post(batchesPath+"/"+id+"/pause", "").is(t, http.StatusOK)
 				w.post(batchesPath+"/"+id+"/cancel", "").is(t, http.StatusOK)
 				again := w.post(batchesPath, body, idempotencyKey, `"k1"`)

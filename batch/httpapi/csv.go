@@ -45,6 +45,10 @@ func decodeCSV(body io.Reader, r *http.Request, version string, maxMetadata int)
 		AddPlus: p.flag(addPlusParam), SkipBad: p.flag(skipBadParam), Dedupe: p.flag(dedupeParam),
 		MaxMetadata: maxMetadata,
 	}
+	if b, ok := body.(*bodyReader); ok {
+		b.weight = weightOfFile
+		options.MaxBytes = b.limit // of the file, and of the metadata that rows become, with its names in each
+	}
 	file, err := csvfile.Read(&csvGuard{Reader: body}, options)
 	if err != nil {
 		if err = p.file(err); err != nil {

@@ -156,8 +156,8 @@ func (a answer) must(tb testing.TB, status int) {
 	require.Equal(tb, status, a.status, a.body)
 }
 
-// BenchmarkList100 is a page of 100 among 100,000 batches against one among 100, from the
-// middle of the list.
+// BenchmarkList100 is a page of 100 among 100,000 batches against one among 200, from the start or
+// the middle of the list, and filtered, down to nothing at all.
 func BenchmarkList100(b *testing.B) {
 	onStores(b, func(b *testing.B, open func(testing.TB) store.Store) {
 		b.Helper()
@@ -169,7 +169,17 @@ func BenchmarkList100(b *testing.B) {
 			size = 1000
 		}
 		many, manyAt := fill(b, st, "many", size)
-		for name, query := range map[string]string{"first": "?limit=100", "middle": "?limit=100&starting_after=", "agent": "?limit=100&agent_id=agent"} {
+		for name, query := range map[string]string{
+			"first": "?limit=100", "middle": "?limit=100&starting_after=", "agent": "?limit=100&agent_id=agent",
+			"status":              "?limit=100&status=pending",
+			"no_such_status":      "?limit=100&status=failed",
+			"no_such_statuses":    "?limit=100&status=failed&status=completed&status=cancelled",
+			"no_such_status_open": "?limit=100&status=completed&open=true",
+			"no_such_agent":       "?limit=100&agent_id=agent&status=failed",
+			"no_such_time":        "?limit=100&created_at_gte=2001-01-01T00:00:00Z&created_at_lte=2001-01-02T00:00:00Z",
+			"no_such_later_time":  "?limit=100&created_at_gte=2101-01-01T00:00:00Z",
+			"no_such_time_status": "?limit=100&status=failed&created_at_gte=2001-01-01T00:00:00Z",
+		} {
 			b.Run(name, func(b *testing.B) {
 				fewQuery, manyQuery := query, query
 				if name == "middle" {

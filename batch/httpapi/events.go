@@ -34,6 +34,11 @@ func (a *api) events(w http.ResponseWriter, r *request, t topic) error {
 	if err != nil {
 		return err
 	}
+	leave, err := a.listeners.join(r.org)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no") // has nginx pass on each event as it comes
 	w.WriteHeader(http.StatusOK)

@@ -18,6 +18,7 @@ type exchange struct {
 	id       string
 	org      string
 	pattern  string // of the route; empty: there is none
+	reached  bool   // it came to its endpoint
 	status   int    // 0: nothing was written yet
 	bytes    int64
 	begun    time.Time
@@ -32,6 +33,7 @@ type severity int
 const (
 	ordinary  severity = iota
 	abandoned          // the client left before it had its answer
+	crowded            // there was no room for it
 	broken             // it is our fault
 )
 

@@ -19,13 +19,29 @@ func (f *front) fail(r *http.Request, x *exchange, err error) {
 	if p == nil {
 		f.abandon(r, x, err)
 	}
-	if p.status >= http.StatusInternalServerError {
-		x.severity = broken
+	if p.code == CodeOverloaded {
+		x.severity = crowded
+	}
+	if p.code == CodeInternal {
+		p, x.severity = internalError(x.repeating(r)), broken
 		f.cfg.Logger.ErrorContext(r.Context(), "a request failed", "id", x.id, "route", x.pattern, "error", err)
 	}
 	if err := p.write(x, x.id); err != nil {
 		f.cutShort(r, x, err)
 	}
+}
+
+// repeating says what it would do to repeat a request that failed in a way nobody knows. Creating
+// and retrying have people called, and each of them does so anew.
+func (x *exchange) repeating(r *http.Request) repeating {
+	calling := r.Method == http.MethodPost && (x.pattern == batchesPath || x.pattern == batchPath+"/retry")
+	switch {
+	case !calling || !x.reached:
+		return harmless
+	case len(r.Header.Values(keyHeader)) > 0:
+		return underKey
+	}
+	return harmful
 }
 
 // cutShort ends the connection in the middle of an answer, so that the client does not take
@@ -56,7 +72,7 @@ func (f *front) panicked(r *http.Request, x *exchange, v any) {
 	x.severity = broken
 	f.cfg.Logger.ErrorContext(r.Context(), "a request panicked", "id", x.id, "route", x.pattern,
 		"panic", fmt.Sprint(v), "stack", string(debug.Stack()))
-	if x.status != 0 || internalError().write(x, x.id) != nil {
+	if x.status != 0 || internalError(x.repeating(r)).write(x, x.id) != nil {
 		panic(http.ErrAbortHandler)
 	}
 }

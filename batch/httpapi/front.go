@@ -31,10 +31,7 @@ func (a *api) front(routes []route) http.Handler {
 // ServeHTTP sees to what holds for every answer, whatever becomes of the request.
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := newExchange(w, r, f.cfg.WriteTimeout)
-	h := w.Header()
-	h.Set(headerRequestID, x.id)
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
+	common(w.Header(), x.id)
 	defer f.log(r, x)
 	defer x.finish()
 	defer func() {
@@ -52,6 +49,13 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	} else {
 		f.serving(route{}).ServeHTTP(x, r)
 	}
+}
+
+// common are the headers of every answer.
+func common(h http.Header, id string) {
+	h.Set(headerRequestID, id)
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
 }
 
 // isClean tells the paths that ServeMux matches as they are. It would redirect from the other
@@ -98,6 +102,11 @@ func (f *front) serve(x *exchange, r *http.Request, rt route) error {
 			return err
 		}
 	}
+	if guarded {
+		in.holding = f.bodies.open(in.org)
+		defer in.holding.close()
+	}
+	x.reached = true
 	return answer(x, in)
 }
 
@@ -118,8 +127,11 @@ func (rt route) endpoint(method string) (endpoint, error) {
 	if e := rt.methods[method]; e != nil {
 		return e, nil
 	}
-	allowed := strings.Join(rt.allowed(), ", ")
-	return nil, &problem{
+	return nil, notAllowed(strings.Join(rt.allowed(), ", "))
+}
+
+func notAllowed(allowed string) *problem {
+	return &problem{
 		status: http.StatusMethodNotAllowed, code: CodeMethodNotAllowed, title: "Method not allowed",
 		message: "Here one can: " + allowed + ".", header: http.Header{"Allow": {allowed}},
 	}

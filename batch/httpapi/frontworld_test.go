@@ -61,6 +61,13 @@ func (l *logbook) lines(t *testing.T, msg string) (found []map[string]any) {
 // frontOf makes the front before routes of the test's own.
 func frontOf(t *testing.T, cfg Config, routes ...route) (http.Handler, *logbook) {
 	t.Helper()
+	book := admitting(t, &cfg)
+	return newAPI(cfg.withDefaults()).front(routes), book
+}
+
+// admitting completes cfg with the keys and with the logbook.
+func admitting(t *testing.T, cfg *Config) *logbook {
+	t.Helper()
 	if cfg.Authenticate == nil {
 		keys, err := NewKeys(map[[sha256.Size]byte]string{
 			HashKey(keyOfAcme): "acme", HashKey(keyOfAcme2): "acme", HashKey(keyOfOther): "other",
@@ -70,7 +77,7 @@ func frontOf(t *testing.T, cfg Config, routes ...route) (http.Handler, *logbook)
 	}
 	book := &logbook{}
 	cfg.Logger = newLogger(book)
-	return newAPI(cfg.withDefaults()).front(routes), book
+	return book
 }
 
 // things is a route whose endpoints answer who asked for what.

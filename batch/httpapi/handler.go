@@ -9,9 +9,11 @@ import (
 
 // api is what the endpoints share.
 type api struct {
-	cfg   Config
-	feeds *feeds
-	keys  keysInUse
+	cfg       Config
+	bodies    *bodies
+	feeds     *feeds
+	keys      keysInUse
+	listeners *listeners
 }
 
 // request is one that has passed everything that all requests must pass.
@@ -21,6 +23,8 @@ type request struct {
 	id      string // of the request, a UUID
 	org     string // whose it is
 	version string // of the API, one of versions
+
+	holding *holding // of the body
 }
 
 // endpoint answers a request. After an error nothing has been written yet, but
@@ -57,7 +61,7 @@ func New(cfg Config) (http.Handler, error) {
 
 func newAPI(cfg Config) *api {
 	return &api{
-		cfg: cfg,
+		cfg: cfg, bodies: newBodies(cfg), listeners: newListeners(cfg.MaxListeners),
 		feeds: newFeeds(func(ctx context.Context, t topic, after int64) ([]batch.Change, error) {
 			return cfg.Engine.Next(ctx, t.org, t.batch, after)
 		}),

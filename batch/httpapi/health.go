@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json"
 )
@@ -16,14 +17,49 @@ func Healthz() http.Handler {
 }
 
 // Readyz answers 200 while the engine can do its work, else 503 and why not, for a probe that
-// decides about sending requests here. *batch.Engine is one. It asks the store each time. It
-// asks for no key, so the reason is one of the engine's own sentences, without what its store
-// said: the logs have that.
+// decides about sending requests here. *batch.Engine is one. It asks for no key, so the engine,
+// which asks its store, is asked once a second at most, however many ask here; and the reason is one
+// of the engine's own sentences, without what its store said: the logs have that.
 func Readyz(engine interface {
 	Ready(ctx context.Context) error
 },
 ) http.Handler {
-	return probe(engine.Ready)
+	r := &recently{ask: engine.Ready, turn: make(chan struct{}, 1)}
+	return probe(r.ready)
+}
+
+// recently keeps an answer for a while. Those who ask in the meantime wait for it.
+type recently struct {
+	ask  func(context.Context) error
+	turn chan struct{} // holds one while somebody asks or looks; guards what follows
+
+	answer error
+	until  time.Time
+}
+
+const (
+	keptFor = time.Second
+
+	// mostAsked is how long an answer may take. A store that needs more is not ready.
+	mostAsked = 5 * time.Second
+)
+
+func (r *recently) ready(ctx context.Context) error {
+	select {
+	case r.turn <- struct{}{}:
+		defer func() { <-r.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if time.Now().Before(r.until) {
+		return r.answer
+	}
+	// The answer is everybody's, so it must not be that somebody has left.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), mostAsked)
+	defer cancel()
+	r.answer = r.ask(ctx)
+	r.until = time.Now().Add(keptFor)
+	return r.answer
 }
 
 // readiness is the body of the answer to a probe.
@@ -34,21 +70,19 @@ type readiness struct {
 
 func probe(ready func(context.Context) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Cache-Control", "no-store")
-		h.Set("Content-Type", "application/json")
-		h.Set("X-Content-Type-Options", "nosniff")
+		id := requestID(r)
+		common(w.Header(), id)
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			h.Set("Allow", "GET, HEAD")
-			w.WriteHeader(http.StatusMethodNotAllowed)
+			_ = notAllowed("GET, HEAD").write(w, id) // a probe that left needs no answer, here and below
 			return
 		}
 		answer, status := readiness{Ready: true}, http.StatusOK
 		if err := ready(r.Context()); err != nil {
 			answer, status = readiness{Reason: ownWords(err)}, http.StatusServiceUnavailable
 		}
+		w.Header().Set("Content-Type", mediaJSON)
 		w.WriteHeader(status)
-		_ = json.MarshalWrite(w, answer) // a probe that left needs no answer
+		_ = json.MarshalWrite(w, answer)
 	})
 }
 

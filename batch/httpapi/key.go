@@ -10,7 +10,7 @@ import (
 	"github.com/outdial/outdial/store"
 )
 
-// keyHeader makes a request that creates a batch idempotent, as of
+// keyHeader makes a request that creates a batch, or retries it, idempotent, as of
 // draft-ietf-httpapi-idempotency-key-header-07, section 2.
 const keyHeader = "Idempotency-Key"
 

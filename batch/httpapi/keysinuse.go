@@ -4,29 +4,29 @@ import "sync"
 
 // keysInUse are the idempotency keys of requests that are being answered by this process. A
 // second request with one of them could only wait for the first, and is refused instead. Two
-// processes may both go on: the store then gives them the same batch.
+// processes may both go on: the store then creates one batch, or retries it once.
 type keysInUse struct {
 	mu   sync.Mutex
-	keys map[orgKey]struct{}
+	keys map[keyInScope]struct{}
 }
 
-type orgKey struct{ org, key string }
+// keyInScope is the key of a request that creates a batch, or of one that retries the batch.
+type keyInScope struct{ org, batch, key string }
 
 // use takes a key until done is called, unless somebody has it.
-func (k *keysInUse) use(org, key string) (done func(), ok bool) {
+func (k *keysInUse) use(key keyInScope) (done func(), ok bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	id := orgKey{org, key}
-	if _, taken := k.keys[id]; taken {
+	if _, taken := k.keys[key]; taken {
 		return nil, false
 	}
 	if k.keys == nil {
-		k.keys = map[orgKey]struct{}{}
+		k.keys = map[keyInScope]struct{}{}
 	}
-	k.keys[id] = struct{}{}
+	k.keys[key] = struct{}{}
 	return func() {
 		k.mu.Lock()
 		defer k.mu.Unlock()
-		delete(k.keys, id)
+		delete(k.keys, key)
 	}, true
 }

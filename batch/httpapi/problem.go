@@ -32,6 +32,7 @@ const (
 	CodeKeyReused        Code = "idempotency_key_reused" // 422
 	CodeRateLimited      Code = "rate_limited"           // 429
 	CodeInternal         Code = "internal_error"         // 500
+	CodeOverloaded       Code = "overloaded"             // 503: no room for the body now
 )
 
 // problem is an answer that is an error.
@@ -101,14 +102,38 @@ func problemOf(ctx context.Context, err error) *problem {
 	case <-ctx.Done():
 		return nil
 	default:
-		return internalError()
+		return internalError(harmless)
 	}
 }
 
-func internalError() *problem {
-	return &problem{
-		status: http.StatusInternalServerError, code: CodeInternal, title: "Internal error",
-		message: "Something went wrong here. The request may be repeated; " +
-			"one that creates a batch with the same Idempotency-Key.",
+// repeating is what sending a request once more would do, after one of which nobody can tell
+// whether it was carried out.
+type repeating int
+
+const (
+	harmless repeating = iota // the same again, or nothing
+	underKey                  // nothing, under the same Idempotency-Key
+	harmful                   // it would call people twice
+)
+
+// headerShouldRetry tells clients not to repeat a request by themselves. It is no standard. The ones
+// that Stainless generates repeat 408, 409, 429 and everything from 500 on, whatever the method,
+// unless this header says false: see _should_retry in src/cartesia/_base_client.py of
+// github.com/cartesia-ai/cartesia-python, which is what many clients of this API are.
+const headerShouldRetry = "X-Should-Retry"
+
+func internalError(r repeating) *problem {
+	p := &problem{status: http.StatusInternalServerError, code: CodeInternal, title: "Internal error"}
+	switch r {
+	case harmless:
+		p.message = "Something went wrong here. The request may be repeated."
+	case underKey:
+		p.message = "Something went wrong here, and it is not known whether this was done. " +
+			"Repeat the request with the same Idempotency-Key."
+	case harmful:
+		p.message = "Something went wrong here, and it is not known whether this was done. " +
+			"Read what there is before you repeat the request: without an Idempotency-Key it may be done twice."
+		p.header = http.Header{headerShouldRetry: {"false"}}
 	}
+	return p
 }

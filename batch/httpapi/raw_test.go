@@ -121,6 +121,24 @@ func TestABodyThatTricklesIsEnded(t *testing.T) {
 	}
 }
 
+func TestABodyThatComesSlowlyAndSteadilyIsTaken(t *testing.T) {
+	t.Parallel()
+	const timeout, pieces = 200 * time.Millisecond, 12
+	s := reader(t, Config{BodyTimeout: timeout}, ServerConfig{})
+	c := s.dial(t)
+	piece := strings.Repeat("x", 32<<10)
+	c.send("%s\r\n", head("POST", "/agents/do", fmt.Sprint("Content-Length: ", pieces*len(piece))))
+	tick := time.NewTicker(timeout / 4)
+	defer tick.Stop()
+	for range pieces {
+		<-tick.C
+		c.send("%s", piece)
+	}
+	got := c.answer()
+	require.Equal(t, 200, got.status, got.body)
+	require.Equal(t, fmt.Sprint(pieces*len(piece)), got.body)
+}
+
 func TestABodyThatNobodyReadsIsNotWaitedForEither(t *testing.T) {
 	t.Parallel()
 	s := reader(t, Config{BodyTimeout: 200 * time.Millisecond}, ServerConfig{})

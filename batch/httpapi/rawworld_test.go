@@ -26,6 +26,18 @@ type rawServer struct {
 func listenAndServe(t *testing.T, cfg Config, sc ServerConfig, routes ...route) *rawServer {
 	t.Helper()
 	h, book := frontOf(t, cfg, append(routes, things())...)
+	return listen(t, h, book, sc)
+}
+
+// serveFront is a server before an API that the test looks into.
+func serveFront(t *testing.T, a *api, routes ...route) *rawServer {
+	t.Helper()
+	book := admitting(t, &a.cfg)
+	return listen(t, a.front(append(routes, things())), book, ServerConfig{})
+}
+
+func listen(t *testing.T, h http.Handler, book *logbook, sc ServerConfig) *rawServer {
+	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	srv, served := NewServer(h, sc), make(chan error, 1)

@@ -18,7 +18,7 @@ func (a *api) routes() []route {
 		{batchesPath, map[string]endpoint{http.MethodGet: a.listBatches, http.MethodPost: a.createBatch}},
 		{batchPath, map[string]endpoint{http.MethodGet: a.getBatch, http.MethodPatch: a.patchBatch}},
 		{batchPath + "/cancel", post(a.change(a.cfg.Engine.Cancel))},
-		{batchPath + "/retry", post(a.change(a.cfg.Engine.Retry))},
+		{batchPath + "/retry", post(a.retryBatch)},
 		{batchPath + "/pause", post(a.change(a.cfg.Engine.Pause))},
 		{batchPath + "/resume", post(a.change(a.cfg.Engine.Resume))},
 		{recipientsPath, get(a.listRecipients)},

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"log/slog"
 	"net/http"
 	"time"
@@ -33,8 +34,10 @@ type ServerConfig struct {
 
 // NewServer makes a server that no client can hold up, to be given an address and started by the
 // host. It has no ReadTimeout and no WriteTimeout: those would end uploads that make headway,
-// and listeners to events. The handler of [New] limits both as they go; a host that
-// adds handlers of its own sees to theirs, with http.ResponseController.
+// and listeners to events, after a fixed time. The handler of [New] moves the limits along: a body
+// has Config.BodyTimeout for its next piece and must not fall behind a least rate, and
+// each piece of an answer has Config.WriteTimeout to be accepted. A host that adds handlers
+// of its own sees to theirs, with http.ResponseController.
 //
 // Shutdown waits for listeners to events for as long as its context allows. To have them leave
 // at once, cancel the context that BaseContext gives.
@@ -45,9 +48,9 @@ func NewServer(h http.Handler, cfg ServerConfig) *http.Server {
 	}
 	return &http.Server{
 		Handler:           h,
-		ReadHeaderTimeout: orElse(cfg.HeaderTimeout, DefaultHeaderTimeout),
-		IdleTimeout:       orElse(cfg.IdleTimeout, DefaultIdleTimeout),
-		MaxHeaderBytes:    orElse(cfg.MaxHeader, DefaultMaxHeader),
+		ReadHeaderTimeout: cmp.Or(cfg.HeaderTimeout, DefaultHeaderTimeout),
+		IdleTimeout:       cmp.Or(cfg.IdleTimeout, DefaultIdleTimeout),
+		MaxHeaderBytes:    cmp.Or(cfg.MaxHeader, DefaultMaxHeader),
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 
 		// The server would answer OPTIONS * by itself, without the headers of every answer.

@@ -52,11 +52,11 @@ type retryCmd struct{ named }
 func (c *retryCmd) Run(ctx context.Context, a *app) error {
 	return a.change(ctx, c.Batch, store.Change{Action: store.ActionRetry},
 		func(b, before store.Batch) string {
-			n := b.Counts.Queued - before.Counts.Queued
-			if n <= 0 {
+			if b.RetryCount == before.RetryCount {
 				return fmt.Sprintf("Batch %s has no recipient whose call failed; nothing has changed.", b.ID)
 			}
-			return fmt.Sprintf("Queued again in batch %s: %s.", b.ID, plural(n, "recipient"))
+			// What is queued by now says less: some may have been called since.
+			return fmt.Sprintf("Queued again in batch %s: %s.", b.ID, plural(before.Counts.Failed, "recipient"))
 		})
 }
 

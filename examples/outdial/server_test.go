@@ -271,6 +271,19 @@ func TestALostAnswerCreatesNoSecondBatch(t *testing.T) {
 	require.Zero(t, s.stop().code)
 }
 
+func TestALostAnswerRetriesOnce(t *testing.T) {
+	w := newWorld(t, fast)
+	s := w.serve().ready()
+	require.Zero(t, w.remote(s, "run", w.recipients("people.csv", 40)).code)
+	p := newLossyProxy(t, s.url)
+	r := w.exec(nil, "retry", "last", "--server", p.url, "--key", testKey)
+	require.Equal(t, exitFailed, r.code, r.errOut)
+	require.GreaterOrEqual(t, p.posts.Load(), int64(4))
+	doc, _ := w.json("show", "last")
+	require.InDelta(t, 1, doc["batch"].(map[string]any)["retry_count"], 0)
+	require.Zero(t, s.stop().code)
+}
+
 // TestTwoRunsAtOnceCreateOneBatch starts both before either can see the other's batch.
 func TestTwoRunsAtOnceCreateOneBatch(t *testing.T) {
 	w := newWorld(t, slow)

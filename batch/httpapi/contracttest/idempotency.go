@@ -29,6 +29,11 @@ func idempotencyStories(Harness) []story {
 		{"Resumed", post(batches + "/<batch>/resume"), answers(200, nil)},
 		{"Cancelled", post(batches + "/<batch>/cancel"), answers(200, nil)},
 		{"Again", create(waiting(), set("target_concurrency_limit", "3")).with(key("change")), replayed.same("first")},
+	}}, {"AfterAChangeOfTheDefault", []row{
+		{"First", create(waiting()).with(key("default")), fresh.and(fields{"target_concurrency_limit": "<half>"}).
+			saveAs("first").save("batch", "id")},
+		{"Changed", patch(batches+"/<batch>", `{"target_concurrency_limit":<limit>}`), answers(200, nil)},
+		{"Again", create(waiting()).with(key("default")), replayed.same("first")},
 	}}, {"Scope", []row{
 		{"First", create(waiting()).with(key("scope")), fresh.save("batch", "id")},
 		{"OfAnotherOrganisation", post(batches, body(waiting(), set("agent_id", `"<other_agent>"`), from("other_number"))).as(other).

@@ -53,5 +53,41 @@ func retryStories(Harness) []story {
 			"retry_count": "0", "last_updated_at": `"<updated>"`, "counts.completed": "2", "status": `"completed"`,
 		})},
 		{"OfNothing", post(batches + "/acb_0/retry"), refused(404, "not_found")},
-	}}}
+	}}, {"UnderAKey", keyedRetryRows()}}
+}
+
+func keyedRetryRows() []row {
+	const batch = batches + "/<batch>"
+	again := func(key string) request { return post(batch + "/retry").with("Idempotency-Key: " + key + "-<unique>") }
+	first := answers(200, nil).withHeader("Idempotent-Replayed", "")
+	replayed := answers(200, nil).withHeader("Idempotent-Replayed", "true")
+	failed := func(attempts string) want {
+		return answers(200, fields{"counts.failed": "2", "recipients.0.attempts": attempts, "recipients.1.attempts": attempts}).until()
+	}
+	return []row{
+		{"Created", create(to(2), from("busy")).with("Idempotency-Key: retry-<unique>"), created(nil).save("batch", "id")},
+		{"Busy", get(batch), failed("1")},
+		{"Retried", again("retry"), first.and(fields{"id": `"<batch>"`, "retry_count": "1", "recipients": absent})}, // that key created it
+		{"BusyAgain", get(batch), failed("2").save("updated", "last_updated_at")},
+		{"Repeated", again("retry"), replayed.and(fields{
+			"retry_count": "1", "counts.failed": "2", "last_updated_at": `"<updated>"`, "recipients": absent,
+		}).saveAs("repeated")},
+		{"RepeatedInQuotes", post(batch + "/retry").with(`Idempotency-Key: "retry-<unique>"`), replayed.same("repeated")},
+		{"OtherKey", again("second"), first.and(fields{"retry_count": "2"})},
+		{"BusyOnceMore", get(batch), failed("3")},
+		{"OtherKeyRepeated", again("second"), replayed.and(fields{"retry_count": "2", "counts.failed": "2"})},
+		{"NoKey", post(batch + "/retry"), first.and(fields{"retry_count": "3"})},
+		{"BusyForTheLastTime", get(batch), failed("4")},
+		{"TheKeyHolds", again("second"), replayed.and(fields{"retry_count": "3", "counts.failed": "2"})},
+		{"BadKey", post(batch + "/retry").with("Idempotency-Key: a b"), invalid("Idempotency-Key")},
+		{"EmptyKey", post(batch + "/retry").with("Idempotency-Key:"), invalid("Idempotency-Key")},
+		{"OfNothing", post(batches + "/acb_0/retry").with("Idempotency-Key: second-<unique>"), refused(404, "not_found")},
+		{"OfAnotherOrganisation", again("second").as(other), refused(404, "not_found")},
+
+		{"CreatedPaused", create(waiting(), to(2)), created(nil).save("batch", "id")},
+		{"NobodyHasFailed", again("none"), first.and(fields{"retry_count": "0", "counts.queued": "2"})},
+		{"Cancelled", post(batch + "/cancel"), answers(200, nil)},
+		{"RepeatedThen", again("none"), replayed.and(fields{"status": `"cancelled"`, "retry_count": "0"})},
+		{"Refused", again("late"), refused(400, "batch_cancelled")},
+	}
 }

@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -11,26 +12,27 @@ import (
 
 // Cancel is batch.Engine.Cancel.
 func (c *Client) Cancel(ctx context.Context, id string) (store.Batch, error) {
-	return c.post(ctx, id, "cancel", false)
+	return c.post(ctx, id, "cancel", "")
 }
 
 // Pause is batch.Engine.Pause.
 func (c *Client) Pause(ctx context.Context, id string) (store.Batch, error) {
-	return c.post(ctx, id, "pause", false)
+	return c.post(ctx, id, "pause", "")
 }
 
 // Resume is batch.Engine.Resume.
 func (c *Client) Resume(ctx context.Context, id string) (store.Batch, error) {
-	return c.post(ctx, id, "resume", false)
+	return c.post(ctx, id, "resume", "")
 }
 
-// Retry is batch.Engine.Retry. After an error that is no *Error it is unknown whether it was done.
+// Retry is batch.Engine.RetryOnce under a key of its own, so that it is done once however often it has
+// to be sent. After an error that is no *Error it is unknown whether it was done.
 func (c *Client) Retry(ctx context.Context, id string) (store.Batch, error) {
-	return c.post(ctx, id, "retry", true)
+	return c.post(ctx, id, "retry", rand.Text())
 }
 
-func (c *Client) post(ctx context.Context, id, what string, once bool) (store.Batch, error) {
-	return c.change(ctx, call{method: http.MethodPost, url: c.at(nil, batches, id, what), once: once})
+func (c *Client) post(ctx context.Context, id, what, key string) (store.Batch, error) {
+	return c.change(ctx, call{method: http.MethodPost, url: c.at(nil, batches, id, what), key: quoted(key)})
 }
 
 // SetTarget is batch.Engine.SetTarget.

@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -59,9 +60,9 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Key == "" || strings.ContainsFunc(cfg.Key, func(c rune) bool { return c <= ' ' || c > '~' }) {
 		return nil, errors.New("expected an API key of visible ASCII characters")
 	}
-	cfg.AnswerTimeout = orElse(cfg.AnswerTimeout, DefaultAnswerTimeout)
-	cfg.IdleTimeout = orElse(cfg.IdleTimeout, DefaultIdleTimeout)
-	cfg.Patience = orElse(cfg.Patience, DefaultPatience)
+	cfg.AnswerTimeout = cmp.Or(cfg.AnswerTimeout, DefaultAnswerTimeout)
+	cfg.IdleTimeout = cmp.Or(cfg.IdleTimeout, DefaultIdleTimeout)
+	cfg.Patience = cmp.Or(cfg.Patience, DefaultPatience)
 	return &Client{cfg: cfg, base: base, pause: firstPause, http: &http.Client{
 		Transport: transport(cfg),
 		// It would take the key to wherever the answer points.
@@ -111,13 +112,6 @@ func (c *Client) at(q url.Values, segments ...string) *url.URL {
 	}
 	u.RawQuery = q.Encode()
 	return u
-}
-
-func orElse(d, fallback time.Duration) time.Duration {
-	if d == 0 {
-		return fallback
-	}
-	return d
 }
 
 // unreachable tells that the server could not be asked, without the path and the query.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/outdial/outdial/batch"
@@ -46,7 +47,7 @@ func (c *Client) Create(ctx context.Context, r batch.Request) (store.Batch, erro
 	var b wireBatch
 	replayed := false
 	err = c.do(ctx, call{
-		method: http.MethodPost, url: c.at(nil, batches), body: body, key: `"` + r.Key + `"`,
+		method: http.MethodPost, url: c.at(nil, batches), body: body, key: quoted(r.Key),
 		read: func(header http.Header, body io.Reader) error {
 			replayed = header.Get("Idempotent-Replayed") == "true"
 			return into(&b)(header, body)
@@ -59,6 +60,14 @@ func (c *Client) Create(ctx context.Context, r batch.Request) (store.Batch, erro
 		return c.Batch(ctx, b.ID)
 	}
 	return b.record(), nil
+}
+
+// quoted is a key as the header has it, a string of RFC 9651, section 3.3.3; none stays none.
+func quoted(key string) string {
+	if key == "" {
+		return ""
+	}
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(key) + `"`
 }
 
 func request(r batch.Request) wireRequest {

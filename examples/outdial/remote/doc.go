@@ -3,11 +3,10 @@
 //
 // # Repeating
 //
-// A request whose answer was lost, or that the server could not deal with, is repeated a few times
-// where repeating it does no harm: reading, cancelling, pausing, resuming and changing the target; and
-// creating, since that carries an Idempotency-Key. A retry is sent once: a second one would queue
-// whoever has failed in between. A request that the server puts off with 429 was not carried out, so
-// it is repeated whatever it asks for, when Retry-After says.
+// A request whose answer was lost, or that the server could not deal with, is repeated a few times,
+// since repeating it does no harm: creating a batch and retrying one carry an Idempotency-Key, and the others
+// do nothing more the second time. One that the server puts off with 429 is repeated for longer, when
+// Retry-After says.
 //
 // # What the contract does not tell
 //

@@ -19,12 +19,15 @@ type idle struct {
 }
 
 func newIdle(body io.ReadCloser, timeout time.Duration, giveUp context.CancelCauseFunc) *idle {
-	return &idle{ReadCloser: body, timeout: timeout, timer: time.AfterFunc(timeout, func() { giveUp(errIdle) })}
+	i := &idle{ReadCloser: body, timeout: timeout, timer: time.AfterFunc(timeout, func() { giveUp(errIdle) })}
+	i.timer.Stop()
+	return i
 }
 
-// Read implements io.Reader.
+// Read implements io.Reader. The time between two reads is the reader's own, and does not count.
 func (i *idle) Read(p []byte) (int, error) {
 	i.timer.Reset(i.timeout)
+	defer i.timer.Stop()
 	return i.ReadCloser.Read(p)
 }
 

@@ -16,6 +16,9 @@ import (
 // name the region.
 const apiVersion = "2026-08-14"
 
+// lastEventID is the header that tells which event was the last, and the path of what is wrong with it.
+const lastEventID = "Last-Event-ID"
+
 // call is a request, and what to do with its answer.
 type call struct {
 	method string
@@ -23,7 +26,6 @@ type call struct {
 	body   []byte // JSON; nil: none
 	key    string // the Idempotency-Key; empty: none
 	lastID string // the Last-Event-ID; empty: none
-	once   bool   // repeating it would do something else
 
 	read reader // an answer of 2xx; anew for each attempt
 }
@@ -52,7 +54,7 @@ func (c *Client) do(ctx context.Context, do call) error {
 		case ok && e.Status == http.StatusTooManyRequests && putOff < putOffs:
 			putOff++
 			wait = max(e.retryAfter, c.pause)
-		case do.once, !isPassing(err), try == tries:
+		case !isPassing(err), try == tries:
 			return err
 		default:
 			try++
@@ -110,7 +112,7 @@ func (c *Client) send(ctx context.Context, do call) (*http.Response, error) {
 		r.Header.Set("Idempotency-Key", do.key)
 	}
 	if do.lastID != "" {
-		r.Header.Set("Last-Event-ID", do.lastID)
+		r.Header.Set(lastEventID, do.lastID)
 	}
 	return c.http.Do(r)
 }

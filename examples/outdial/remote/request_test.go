@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -64,17 +65,28 @@ func TestWhatMayBeRepeatedIs(t *testing.T) {
 	}
 }
 
-func TestARetryIsSentOnce(t *testing.T) {
+func TestARetryIsRepeatedUnderItsKey(t *testing.T) {
 	for name, answer := range map[string]http.HandlerFunc{
 		"no answer": hangUp, "unavailable": say(http.StatusServiceUnavailable, ""),
 		"broken": say(http.StatusInternalServerError, `{"error_code": "internal_error"}`),
 		"half":   say(http.StatusOK, `{"id": `),
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newScript(t, Config{}, answer)
-			_, err := s.client.Retry(t.Context(), batchID)
-			require.Error(t, err)
-			require.Len(t, s.seen(), 1)
+			s := newScript(t, Config{}, slices.Repeat([]http.HandlerFunc{answer}, 2)...)
+			s.answers = append(s.answers, say(http.StatusOK, aBatch))
+			for range 2 {
+				b, err := s.client.Retry(t.Context(), batchID)
+				require.NoError(t, err)
+				require.Equal(t, batchID, b.ID)
+			}
+			var keys []string
+			for _, r := range s.seen() {
+				keys = append(keys, r.Header.Get("Idempotency-Key"))
+			}
+			require.Len(t, keys, 4)
+			require.Regexp(t, `^"[A-Z2-7]{26}"$`, keys[0])
+			require.Equal(t, []string{keys[0], keys[0]}, keys[1:3])
+			require.NotEqual(t, keys[0], keys[3], "another command is another retry")
 		})
 	}
 }
@@ -82,7 +94,7 @@ func TestARetryIsSentOnce(t *testing.T) {
 func TestWhoIsPutOffWaits(t *testing.T) {
 	s := newScript(t, Config{}, busy("1"), busy("0"), say(http.StatusOK, aBatch))
 	begun := time.Now()
-	_, err := s.client.Retry(t.Context(), batchID) // which was not carried out, so it may be repeated
+	_, err := s.client.Retry(t.Context(), batchID)
 	require.NoError(t, err)
 	require.Len(t, s.seen(), 3)
 	require.GreaterOrEqual(t, time.Since(begun), time.Second)
@@ -187,6 +199,10 @@ func TestACreationIsRepeatedUnderItsKey(t *testing.T) {
 		"ringing_timeout_seconds": 5, "max_call_duration_minutes": 1, "scheduled_at": "2026-06-15T09:00:00Z", "region": "EU",
 		"recipients": [{"to_number": "+1", "metadata": {"n": 12345678901234567890}}, {"to_number": "+2"}]}`, bodies[0])
 	require.Contains(t, bodies[0], "12345678901234567890")
+	s = newScript(t, Config{}, note(say(http.StatusCreated, aBatch)))
+	_, err = s.client.Create(t.Context(), batch.Request{Key: `a "b\c`})
+	require.NoError(t, err)
+	require.Equal(t, `"a \"b\\c"`, keys[len(keys)-1])
 	_, err = s.client.Create(t.Context(), batch.Request{})
 	require.ErrorContains(t, err, "needs an idempotency key")
 }

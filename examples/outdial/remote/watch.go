@@ -8,6 +8,7 @@ import (
 	"io"
 	"iter"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/outdial/outdial/batch"
@@ -15,8 +16,8 @@ import (
 
 // Watch yields the present state of a batch and its recipients, and then what changes, without a gap
 // and in order, until ctx ends. When the connection breaks, it comes back to where it was.
-// Each failed attempt is yielded as an error; where it has failed for as long as
-// Config.Patience in a row, or the server refuses, Watch ends.
+// Each end of a connection and each failed attempt is yielded as an error; where no attempt got
+// through for as long as Config.Patience, or the server refuses, Watch ends.
 //
 // The cursors of the changes are the server's own affair and are not filled in.
 func (c *Client) Watch(ctx context.Context, id string) iter.Seq2[batch.Change, error] {
@@ -27,8 +28,8 @@ func (c *Client) Watch(ctx context.Context, id string) iter.Seq2[batch.Change, e
 			switch {
 			case ctx.Err() != nil, w.left:
 				return
-			case w.heard:
-				lost, w.heard = time.Now(), false
+			case w.through:
+				lost, w.through = time.Now(), false
 			}
 			if w.lastID != "" && isUnknownCursor(err) {
 				w.lastID = "" // the server's data is not what it was: from the beginning, then
@@ -45,7 +46,9 @@ func (c *Client) Watch(ctx context.Context, id string) iter.Seq2[batch.Change, e
 // isUnknownCursor says that the server knows no event of that id.
 func isUnknownCursor(err error) bool {
 	e, ok := errors.AsType[*Error](err)
-	return ok && e.Status == http.StatusBadRequest
+	return ok && e.Status == http.StatusBadRequest && slices.ContainsFunc(e.Fields, func(f batch.FieldError) bool {
+		return f.Path == lastEventID
+	})
 }
 
 type watch struct {
@@ -55,8 +58,10 @@ type watch struct {
 
 	lastID string        // of the latest event that was yielded
 	delay  time.Duration // until the next attempt, as the server asks
-	heard  bool          // something came in this attempt
 	left   bool          // whoever listens has heard enough
+
+	// through says that the server took this attempt. A batch of which nothing is heard may be a quiet one.
+	through bool
 }
 
 // errEnded is the end of a stream, which none has: the server is stopping.
@@ -76,6 +81,7 @@ func (w *watch) listen(ctx context.Context) error {
 			if t := header.Get("Content-Type"); t != "text/event-stream" {
 				return fmt.Errorf("expected text/event-stream, got %.40q", t)
 			}
+			w.through = true
 			return readEvents(body, w.event)
 		},
 	}
@@ -102,7 +108,7 @@ func (w *watch) event(e event) error {
 		w.left = true
 		return errLeft
 	}
-	w.lastID, w.heard = e.id, true
+	w.lastID = e.id
 	return nil
 }
 

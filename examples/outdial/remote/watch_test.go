@@ -98,11 +98,60 @@ func TestWatchComesBackToWhereItWas(t *testing.T) {
 
 func TestWatchBeginsAnewWhereItsCursorIsUnknown(t *testing.T) {
 	s := newScript(t, Config{}, stream("retry: 1\n\n"+recipientEvent(7, 0), false),
-		say(http.StatusBadRequest, `{"error_code": "invalid_request"}`), stream(recipientEvent(1, 0)+batchEvent(2), true))
+		say(http.StatusBadRequest, `{"error_code": "invalid_request", "errors": [{"path": "Last-Event-ID", "message": "expected the id of an event"}]}`),
+		stream(recipientEvent(1, 0)+batchEvent(2), true))
 	seen, errs := watched(t.Context(), s.client)
 	require.Equal(t, []int{0, 0}, seen)
 	require.Len(t, errs, 1)
 	require.Empty(t, s.seen()[2].Header.Values("Last-Event-ID"))
+}
+
+func TestWatchKeepsItsPlaceWhereSomethingElseIsWrong(t *testing.T) {
+	for _, answer := range []string{
+		`{"error_code": "invalid_version"}`, `<html>`,
+		`{"error_code": "invalid_request", "errors": [{"path": "batch_id", "message": "expected an id"}]}`,
+	} {
+		s := newScript(t, Config{}, stream("retry: 1\n\n"+recipientEvent(7, 0), false), say(http.StatusBadRequest, answer), stream(batchEvent(9), true))
+		seen, errs := watched(t.Context(), s.client)
+		require.Equal(t, []int{0}, seen)
+		require.Len(t, errs, 2)
+		require.Len(t, s.seen(), 2, "it is a refusal")
+	}
+}
+
+// Of a batch that is scheduled for tomorrow nothing comes but comments. Connections end all the same.
+func TestWatchComesBackToAQuietBatch(t *testing.T) {
+	const quiet = "retry: 1\n\n: keep-alive\n\n"
+	const patience = time.Second
+	s := newScript(t, Config{Patience: patience}, stream(quiet, false), func(w http.ResponseWriter, r *http.Request) {
+		stream(quiet, false)(w, r)
+		<-time.After(patience + patience/4) // longer than one would try in vain
+	}, say(http.StatusServiceUnavailable, ""), stream(batchEvent(1), true))
+	_, errs := watched(t.Context(), s.client)
+	require.Len(t, errs, 3)
+	require.ErrorIs(t, errs[0], errEnded)
+	require.ErrorIs(t, errs[1], errEnded)
+	require.Len(t, s.seen(), 4)
+}
+
+// Who thinks about an event for a long time does not lose the connection for that.
+func TestTheListenersOwnTimeIsNotTheServers(t *testing.T) {
+	const timeout = 200 * time.Millisecond
+	done := make(chan struct{})
+	s := newScript(t, Config{IdleTimeout: timeout}, func(w http.ResponseWriter, r *http.Request) {
+		stream(recipientEvent(1, 0), false)(w, r)
+		<-done
+		stream(batchEvent(2), true)(w, r)
+	})
+	for c, err := range s.client.Watch(t.Context(), batchID) {
+		require.NoError(t, err)
+		if c.Batch != nil {
+			break
+		}
+		<-time.After(2 * timeout)
+		close(done)
+	}
+	require.Len(t, s.seen(), 1)
 }
 
 func TestWatchEndsWhereTheServerRefuses(t *testing.T) {
@@ -113,7 +162,7 @@ func TestWatchEndsWhereTheServerRefuses(t *testing.T) {
 }
 
 func TestWatchLosesItsPatience(t *testing.T) {
-	s := newScript(t, Config{Patience: 100 * time.Millisecond}, stream("retry: 10\n\n", false))
+	s := newScript(t, Config{Patience: 100 * time.Millisecond}, stream("retry: 10\n\n", false), hangUp)
 	_, errs := watched(t.Context(), s.client)
 	require.Greater(t, len(errs), 2)
 	s = newScript(t, Config{Patience: time.Nanosecond}, say(http.StatusOK, "{}"))

@@ -1,0 +1,120 @@
+package httpapi
+
+import (
+	"math"
+	"net/http"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+)
+
+// bodies bounds how much of bodies is held at once, whoever sends it: a limit for each
+// body alone is none for many. An organisation gets a share, so that no one can use up all of it.
+type bodies struct {
+	all   *semaphore.Weighted
+	share int64
+
+	mu   sync.Mutex
+	orgs map[string]*account // those with requests under way
+}
+
+// account is what an organisation holds.
+type account struct {
+	*semaphore.Weighted
+
+	requests int
+}
+
+const (
+	// ofAll is which part of everything one organisation may hold.
+	ofAll = 4
+
+	// weightOfFile is how often a file is held: as it came, and again as what it was read into.
+	weightOfFile = 2
+
+	// uncounted is how much of each body is not counted: as little costs no more than the
+	// rest of its request. So a batch can be cancelled, or slowed down, whatever else is going on.
+	uncounted = maxNoBody
+
+	// crowdedFor is when to try again after others had no room to leave.
+	crowdedFor = 5 * time.Second
+)
+
+func newBodies(cfg Config) *bodies {
+	return &bodies{
+		all:   semaphore.NewWeighted(cfg.MaxBodies),
+		share: max(cfg.MaxBodies/ofAll, least(cfg.MaxBody)),
+		orgs:  map[string]*account{},
+	}
+}
+
+// least is what the largest body may come to.
+func least(maxBody int64) int64 { return times(maxBody, weightOfFile) }
+
+// times is the product, or the largest number where that is more.
+func times(n, k int64) int64 {
+	if n > math.MaxInt64/k {
+		return math.MaxInt64
+	}
+	return n * k
+}
+
+// open is for a request, which holds nothing yet. It is to be closed when the request is over.
+func (b *bodies) open(org string) *holding {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.orgs[org] == nil {
+		b.orgs[org] = &account{Weighted: semaphore.NewWeighted(b.share)}
+	}
+	b.orgs[org].requests++
+	return &holding{all: b, org: org, account: b.orgs[org], free: uncounted}
+}
+
+// holding is what a request holds of its body. It serves one goroutine. Nil has no limit.
+type holding struct {
+	all     *bodies
+	org     string
+	account *account
+	free    int64
+	held    int64
+}
+
+// take adds n bytes that came. False: there is no room for them.
+func (h *holding) take(n int64) bool {
+	if h == nil {
+		return true
+	}
+	covered := min(n, h.free)
+	h.free -= covered
+	n -= covered
+	if !h.account.TryAcquire(n) {
+		return false
+	}
+	if !h.all.all.TryAcquire(n) {
+		h.account.Release(n)
+		return false
+	}
+	h.held += n
+	return true
+}
+
+// close gives everything back.
+func (h *holding) close() {
+	h.account.Release(h.held)
+	h.all.all.Release(h.held)
+	h.all.mu.Lock()
+	defer h.all.mu.Unlock()
+	if h.account.requests--; h.account.requests == 0 {
+		delete(h.all.orgs, h.org)
+	}
+}
+
+func overloaded() *problem {
+	return &problem{
+		status: http.StatusServiceUnavailable, code: CodeOverloaded, title: "Overloaded",
+		message: "Too many large bodies are being sent at this moment. Nothing was done: " +
+			"repeat the request when Retry-After says.",
+		retryAfter: crowdedFor, closing: true,
+	}
+}
