@@ -45,9 +45,9 @@ func (b *book) find(id string) (*call, *past) {
 
 // retire keeps of a call that is over what something may still come for.
 func (b *book) retire(c *call) {
-	p := c.bury()
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	p := c.bury() // under the lock: what finds an INVITE buried is to find its past
 	delete(b.calls, c.id)
 	b.pasts[c.id] = p
 	b.leave(c.id)

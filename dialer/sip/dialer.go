@@ -58,6 +58,7 @@ func New(config Config) (*Dialer, error) {
 		config: config, media: config.Media, log: config.Logger, peers: allowed, work: newWork(), book: newBook(),
 		second: time.Second,
 	}
+	socket.overhear, listener.streams.overhear = d.overhear, d.overhear
 	if d.stack, err = newStack(socket, listener, d); err != nil {
 		return nil, errors.Join(err, socket.Close(), listener.Close())
 	}

@@ -31,6 +31,8 @@ type invite struct {
 	cancelled bool
 	chosen    bool              // an answer is the call
 	acks      map[string]*acked // by the tag of the answer
+	accepted  time.Time         // the first response above 100 was read
+	rang      time.Time         // the first 180 or 183 was
 	inUse     bool              // something is still to be done with the request
 	buried    bool              // the past has it: see there
 }
@@ -107,7 +109,7 @@ func (inv *invite) stray(res *msg.Response) { inv.settle(res, false) }
 func (inv *invite) settle(res *msg.Response, passedOn bool) {
 	switch {
 	case res.IsProvisional():
-		inv.lateRinging()
+		inv.lateRinging(res)
 	case res.IsSuccess():
 		inv.lateAnswer(res)
 	case !passedOn:
@@ -115,10 +117,15 @@ func (inv *invite) settle(res *msg.Response, passedOn bool) {
 	}
 }
 
-func (inv *invite) lateRinging() {
+func (inv *invite) lateRinging(res *msg.Response) {
 	inv.mu.Lock()
+	if inv.buried {
+		inv.mu.Unlock()
+		inv.c.d.stray(res)
+		return
+	}
 	inv.heard = true
-	cancel := inv.givenUp && !inv.cancelled && !inv.buried
+	cancel := inv.givenUp && !inv.cancelled
 	inv.cancelled = inv.cancelled || cancel
 	inv.inUse = inv.inUse || cancel
 	inv.mu.Unlock()
@@ -132,7 +139,12 @@ func (inv *invite) lateRinging() {
 func (inv *invite) lateAnswer(res *msg.Response) {
 	tag := toTag(res)
 	inv.mu.Lock()
-	if inv.buried || !inv.givenUp && !inv.chosen {
+	if inv.buried {
+		inv.mu.Unlock()
+		inv.c.d.stray(res)
+		return
+	}
+	if !inv.givenUp && !inv.chosen {
 		inv.mu.Unlock() // the first answer has not been looked at yet, and this one will come again
 		return
 	}
@@ -236,10 +248,12 @@ func (inv *invite) like(method msg.RequestMethod) *msg.Request {
 // ackRefusal is the ACK of a response above 299: RFC 3261, section 17.1.1.3.
 func (inv *invite) ackRefusal(res *msg.Response) {
 	inv.mu.Lock()
-	defer inv.mu.Unlock()
-	if inv.buried {
-		return // the refusal comes again, and the past takes it
+	if inv.buried { // over TCP the refusal does not come again, but the past can take it
+		inv.mu.Unlock()
+		inv.c.d.stray(res)
+		return
 	}
+	defer inv.mu.Unlock()
 	ack := inv.like(msg.ACK)
 	if to := res.To(); to != nil {
 		ack.ReplaceHeader(msg.HeaderClone(to))

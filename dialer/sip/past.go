@@ -55,7 +55,7 @@ func (inv *invite) bury(branch string) pastInvite {
 	defer inv.mu.Unlock()
 	p := pastInvite{
 		t: inv.t, hop: inv.hop, flow: inv.flow, branch: branch, raw: inv.raw,
-		heard: inv.heard, cancelled: inv.cancelled, acks: inv.acks,
+		heard: inv.heard, cancelled: inv.cancelled || inv.chosen, acks: inv.acks, // nor is an answer cancelled
 	}
 	if inv.cred.known() {
 		p.cred = inv.cred

@@ -2,7 +2,6 @@ package sip
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -60,19 +59,20 @@ func (r *routed) localIP(ctx context.Context) (netip.Addr, error) {
 	if err != nil {
 		return netip.Addr{}, fmt.Errorf("the address for media: %w", err)
 	}
-	var errs []error
+	var last error
 	for _, to := range addrs {
 		const anyPort = 5060
 		conn, err := net.Dial("udp", netip.AddrPortFrom(to.Unmap(), anyPort).String()) //nolint:noctx // it sends nothing
 		if err != nil {
-			errs = append(errs, err)
+			last = err
 			continue
 		}
 		host := localHost(conn)
-		errs = append(errs, conn.Close())
-		return netip.ParseAddr(host)
+		if last = conn.Close(); last == nil {
+			return netip.ParseAddr(host)
+		}
 	}
-	return netip.Addr{}, fmt.Errorf("the address for media: no way to %s: %w", strconv.Quote(r.trunk.Host), errors.Join(errs...))
+	return netip.Addr{}, fmt.Errorf("the address for media: no way to %s: %w", strconv.Quote(r.trunk.Host), last)
 }
 
 // addresses are those of the trunk's host, or of what its SRV records name.

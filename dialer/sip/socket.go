@@ -20,6 +20,8 @@ const bufferSize = 8 << 20
 type socket struct {
 	*net.UDPConn
 
+	overhear func([]byte) // of every datagram; nil: nobody is told
+
 	peers  *peers
 	deaf   atomic.Bool // what comes is dropped
 	closed chan struct{}
@@ -77,6 +79,9 @@ func (s *socket) ReadFrom(b []byte) (int, net.Addr, error) {
 		case err != nil:
 			s.pause()
 		case s.peers.has(from.Addr()) && !s.deaf.Load():
+			if s.overhear != nil {
+				s.overhear(b[:n])
+			}
 			return n, net.UDPAddrFromAddrPort(netip.AddrPortFrom(from.Addr().Unmap(), from.Port())), nil
 		}
 	}

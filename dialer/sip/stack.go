@@ -147,6 +147,10 @@ var (
 	errSilence = errors.New("nothing was heard")
 )
 
+// lastWords is how long a message may take to where it is awaited, that came by a connection just before it
+// was lost: sipgo handles each in a goroutine of its own.
+const lastWords = 100 * time.Millisecond
+
 // transact sends a request other than INVITE and returns the final response.
 func (st *stack) transact(ctx context.Context, f *flow, req *msg.Request) (*msg.Response, error) {
 	tx, err := st.begin(ctx, f, req)
@@ -154,6 +158,8 @@ func (st *stack) transact(ctx context.Context, f *flow, req *msg.Request) (*msg.
 		return nil, err
 	}
 	defer tx.Terminate()
+	var lost <-chan time.Time
+	gone := f.gone
 	for {
 		select {
 		case res := <-tx.Responses():
@@ -163,7 +169,10 @@ func (st *stack) transact(ctx context.Context, f *flow, req *msg.Request) (*msg.
 			}
 		case <-tx.Done():
 			return nil, errSilence
-		case <-f.gone:
+		case <-gone:
+			gone = nil
+			lost, _ = elapsed(lastWords)
+		case <-lost:
 			return nil, errLost
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)

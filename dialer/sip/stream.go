@@ -28,8 +28,10 @@ type stream struct {
 	read chan struct{} // closed when sipgo reads no more
 	done sync.Once
 
-	forget func() // that it is open
-	unread []byte // of what was received
+	forget   func()       // that it is open
+	overhear func([]byte) // of every message; nil: nobody is told
+	received []byte       // more than one message, used again and again
+	unread   []byte       // of that
 }
 
 func newStream(conn net.Conn) *stream {
@@ -47,11 +49,23 @@ func (s *stream) Read(b []byte) (int, error) {
 			s.end()
 			return 0, io.EOF
 		}
-		s.unread = b[:n]
+		if first := firstMessage(b[:n]); first == n {
+			return s.pass(b[:n]), nil
+		}
+		s.received = append(s.received[:0], b[:n]...)
+		s.unread = s.received
 	}
 	n := copy(b, s.unread[:firstMessage(s.unread)])
-	s.unread = append([]byte(nil), s.unread[n:]...)
-	return n, nil
+	s.unread = s.unread[n:]
+	return s.pass(b[:n]), nil
+}
+
+// pass has what is read overheard, and returns its length.
+func (s *stream) pass(b []byte) int {
+	if s.overhear != nil {
+		s.overhear(b)
+	}
+	return len(b)
 }
 
 // firstMessage returns where the first message in b ends, or all of it if it ends behind that or
@@ -118,6 +132,8 @@ func (s *stream) end() {
 
 // streams are the connections that are open. It is safe for concurrent use.
 type streams struct {
+	overhear func([]byte) // is told of every message
+
 	mu   sync.Mutex
 	open map[*stream]bool
 }
@@ -128,6 +144,7 @@ func (ss *streams) add(s *stream) *stream {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	ss.open[s] = true
+	s.overhear = ss.overhear
 	s.forget = func() {
 		ss.mu.Lock()
 		defer ss.mu.Unlock()

@@ -39,6 +39,8 @@ func (c *call) talk(ctx context.Context, g *dialog) ending {
 func (c *call) listen(ctx context.Context, g *dialog, ran chan error) ending {
 	limit, stop := elapsed(c.in.MaxDuration)
 	defer stop()
+	var lost <-chan time.Time
+	gone := g.flow.gone
 	for {
 		session, _ := elapsed(c.timer.next()) // one that is not used any more is collected
 		select {
@@ -51,7 +53,10 @@ func (c *call) listen(ctx context.Context, g *dialog, ran chan error) ending {
 			return ending{reason: dialer.MaxDuration}
 		case <-ctx.Done():
 			return ending{reason: dialer.HangUpReason(ctx, true)}
-		case <-g.flow.gone:
+		case <-gone: // a BYE may have come just before
+			gone = nil
+			lost, _ = elapsed(lastWords)
+		case <-lost:
 			return ending{reason: dialer.ClientDisconnected, message: errLost.Error()}
 		case <-c.timer.changed:
 		case <-session:

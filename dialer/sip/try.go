@@ -95,6 +95,8 @@ func (c *call) unsent(inv *invite, err error) verdict {
 
 // await follows the INVITE until it is known what becomes of it.
 func (c *call) await(ctx context.Context, inv *invite, a *attempt) (v verdict, again bool) {
+	var broken <-chan time.Time
+	gone := inv.flow.gone
 	for {
 		select {
 		case res := <-inv.tx.Responses():
@@ -103,7 +105,10 @@ func (c *call) await(ctx context.Context, inv *invite, a *attempt) (v verdict, a
 			}
 		case <-inv.tx.Done():
 			return c.unheard(inv), false
-		case <-inv.flow.gone:
+		case <-gone:
+			gone = nil
+			broken, _ = elapsed(lastWords)
+		case <-broken:
 			return c.broken(inv), false
 		case <-c.ring:
 			inv.giveUp()
@@ -134,11 +139,12 @@ func (c *call) hear(
 	ctx context.Context, inv *invite, a *attempt, res *msg.Response,
 ) (v verdict, done, again bool) {
 	c.responded(res)
-	switch {
-	case res.IsProvisional():
+	if res.IsProvisional() {
 		c.progress(inv, res)
 		return verdict{}, false, false
-	case res.IsSuccess():
+	}
+	c.catchUp(inv)
+	if res.IsSuccess() {
 		v, done = c.accept(ctx, inv, res)
 		if done {
 			*res = msg.Response{} // sipgo keeps the transaction, and this with it, for 64*T1
