@@ -22,8 +22,8 @@
 // organisation gives each row that it changes, batch or recipient, a next number of
 // its own, the batch's last. "What changed after N" is therefore a complete and
 // repeatable question, without a log of changes: see [RecipientQuery].ByRev. A change
-// of a call alone (its carrier's id, when it rang, that it shall be ended) is one of its
-// batch, not of its recipient; a new owner is none, nor is a RetryKey by itself.
+// of a call alone (its carrier and the id there, when it rang, that it shall be ended) is one
+// of its batch, not of its recipient; a new owner is none, nor is a RetryKey by itself.
 //
 // # Times
 //

@@ -96,7 +96,8 @@ type Call struct {
 
 	Status  fsm.RecipientStatus // Dispatched, Started, Completed or Failed
 	Owner   string              // the node that places it
-	Carrier string
+	Carrier string              // that has it, or had it last
+	Tries   []Try               // the carriers that had it before, in their order; nil: none
 	From    dialer.Phone
 	To      dialer.Phone
 	AgentID string
@@ -115,6 +116,14 @@ type Call struct {
 	HangUpAt time.Time // when somebody asked for it to be ended
 }
 
+// Try is a carrier that was given a call and certainly did not place it, so that another one
+// could be tried within the same attempt.
+type Try struct {
+	Carrier string
+	At      time.Time // when it refused
+	Error   string    // why, for a person to read
+}
+
 // RecipientID is the id of the recipient that the call tries to reach.
 func (c Call) RecipientID() string { return RecipientID(c.BatchID, c.Index) }
 
@@ -126,8 +135,9 @@ type ActiveOrg struct {
 
 // Node is an engine that dials.
 type Node struct {
-	ID        string // random, new each time an engine starts
-	Regions   []string
+	ID        string   // random, new each time an engine starts
+	Regions   []string // whose batches it dials; empty: all
+	Carriers  []string // that it can place and resume calls over; empty: none
 	StartedAt time.Time
 	ExpiresAt time.Time // when its lease runs out, by the store's clock
 }

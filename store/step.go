@@ -94,7 +94,13 @@ type Event struct {
 	// CancelledBefore as its Error: who cancels a call does not want another one.
 	Status fsm.RecipientStatus
 
+	// Carrier says that the call goes on over this carrier, also where it is the one that it has.
+	// Ref and RangAt become empty unless this event sets them; nothing else changes. Empty: it stays
+	// where it is. The caller knows that nobody's phone rang, the store does not look.
+	Carrier string
+
 	// These are written to the call where they are not zero.
+	Tries     []Try // all of them, those of earlier events too; an empty list says nothing
 	Ref       string
 	RangAt    time.Time
 	StartedAt time.Time

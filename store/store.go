@@ -63,16 +63,26 @@ type Store interface {
 	Advance(ctx context.Context, step Step) (Advanced, error)
 
 	// Heartbeat registers a node or renews its lease, which then lasts for that long by
-	// the store's own clock. A lease of 0 gives it up. ErrNotOwner: the lease had run
+	// the store's own clock, and replaces what was known of it. A lease of 0 gives it up. ErrNotOwner: the lease had run
 	// out; the node must stop what it owns and come back under a new id. ErrOwned:
 	// the store admits one dialling node at a time and another one has it.
 	Heartbeat(ctx context.Context, n Node, lease time.Duration) error
 
 	// Adopt makes node the owner of at most limit calls in flight whose owner has no
-	// lease any more, and returns them, oldest first, with their metadata.
-	// ErrNotOwner as for Advance.
+	// lease any more, and returns them, oldest first, with their metadata. A call over a
+	// carrier that the node does not have (see Node.Carriers) is left to those that have it, as
+	// long as there is one whose lease runs, and does not count against limit. ErrNotOwner as for Advance.
 	Adopt(ctx context.Context, node string, limit int) ([]Claimed, error)
 
 	// Nodes returns the nodes whose lease has not run out.
 	Nodes(ctx context.Context) ([]Node, error)
+}
+
+// Hinter is a Store that can tell sooner than polling finds it that another process changed
+// something. It is optional: who polls misses nothing.
+type Hinter interface {
+	// Hints returns a channel that gets the id of an organisation soon after another process
+	// changed something of it, and "" when changes of any may have been missed. Hints may be missing,
+	// come twice or for nothing. The channel is closed some time after ctx has ended.
+	Hints(ctx context.Context) <-chan string
 }

@@ -2,6 +2,8 @@ package memory
 
 import (
 	"maps"
+	"slices"
+	"time"
 
 	"github.com/outdial/outdial/fsm"
 	"github.com/outdial/outdial/store"
@@ -70,6 +72,12 @@ func (t *turn) move(b *batch, c *store.Call, e *store.Event) {
 }
 
 func write(c *store.Call, e *store.Event) {
+	if e.Carrier != "" { // what another carrier said of the call is no longer true
+		c.Carrier, c.Ref, c.RangAt = e.Carrier, "", time.Time{}
+	}
+	if len(e.Tries) > 0 {
+		c.Tries = slices.Clone(e.Tries)
+	}
 	set(&c.Ref, e.Ref)
 	set(&c.RangAt, e.RangAt)
 	set(&c.StartedAt, e.StartedAt)
@@ -91,6 +99,7 @@ func set[T comparable](field *T, value T) {
 // clone copies a call for a caller, who may write to what it gets.
 func clone(c *store.Call) store.Call {
 	out := *c
+	out.Tries = slices.Clone(c.Tries)
 	out.Details = maps.Clone(c.Details)
 	return out
 }

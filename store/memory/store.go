@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/outdial/outdial/fsm"
 	"github.com/outdial/outdial/store"
@@ -18,6 +19,8 @@ import (
 
 // Store is a [store.Store] in memory. It is made by [New] and safe for concurrent use.
 type Store struct {
+	now func() time.Time // what leases are measured by
+
 	// mu guards the maps, not what the organisations hold: each has a lock of its own, so
 	// that none waits for another. Where both are held, the organisation's was taken first.
 	mu     sync.RWMutex
@@ -29,8 +32,14 @@ type Store struct {
 var _ store.Store = (*Store)(nil)
 
 // New returns an empty store.
-func New() *Store {
-	return &Store{orgs: map[string]*org{}, active: map[string]*org{}, nodes: map[string]store.Node{}}
+func New() *Store { return NewAt(time.Now) }
+
+// NewAt returns an empty store with a clock of its own, by which leases run out. now is safe for
+// concurrent use and never goes back.
+func NewAt(now func() time.Time) *Store {
+	return &Store{
+		now: now, orgs: map[string]*org{}, active: map[string]*org{}, nodes: map[string]store.Node{},
+	}
 }
 
 // CreateBatch implements [store.Store].

@@ -11,14 +11,19 @@ import (
 type turn struct {
 	c     *connection
 	step  store.Step
-	packs [][]byte // the details of each event
-	owner int64    // key of the step's node
+	packs []pack // of each event
+	owner int64  // key of the step's node
 	org   *org
 	named map[string]*batch // nil for an id that the organisation does not have
 	order []*batch
 	calls map[string]*call // those that the events are about
 	moved []*call          // that an event was applied to, in that order
 	out   store.Advanced
+}
+
+// pack is what an event has of maps and lists, as it goes into the row.
+type pack struct {
+	details, tries []byte // nil: it says nothing of them
 }
 
 // Advance implements [store.Store].
@@ -40,13 +45,14 @@ func (s *Store) Advance(ctx context.Context, step store.Step) (store.Advanced, e
 
 // detach copies what belongs to the caller, who may be gone and use it again before
 // it is read, and does the work that needs no transaction.
-func detach(step store.Step) (store.Step, [][]byte) {
+func detach(step store.Step) (store.Step, []pack) {
 	step.Events = slices.Clone(step.Events)
 	step.Claims = slices.Clone(step.Claims)
-	packs := make([][]byte, len(step.Events))
+	packs := make([]pack, len(step.Events))
 	for i := range step.Events {
-		packs[i] = packMap(step.Events[i].Details)
-		step.Events[i].Details = nil
+		e := &step.Events[i]
+		packs[i] = pack{details: packMap(e.Details), tries: packTries(e.Tries)}
+		e.Details, e.Tries = nil, nil
 	}
 	for i := range step.Claims {
 		step.Claims[i].CallIDs = slices.Clone(step.Claims[i].CallIDs)

@@ -9,7 +9,8 @@ import (
 // recipient and its node, which keeps the row that each transition rewrites small.
 const (
 	callColumns = `c.id, b.id, c.idx, c.attempt, c.status, n.id, c.carrier, c.caller, r.phone, b.agent, c.ref,
-		c.dispatched_at, c.rang_at, c.started_at, c.ended_at, c.hang_up_at, c.end_reason, c.unplaced, c.error, c.details`
+		c.dispatched_at, c.rang_at, c.started_at, c.ended_at, c.hang_up_at, c.end_reason, c.unplaced, c.error, c.details,
+		c.tries`
 
 	callParents = ` CROSS JOIN batches b ON b.key = c.batch
 		CROSS JOIN recipients r ON r.id = (c.batch << 16) + c.idx
@@ -24,7 +25,7 @@ const (
 type callRow struct {
 	call           store.Call
 	status, reason int
-	details        []byte
+	packed         pack
 }
 
 // columns is where callColumns are scanned into.
@@ -33,7 +34,7 @@ func (r *callRow) columns() []any {
 	return []any{
 		&c.ID, &c.BatchID, &c.Index, &c.Attempt, &r.status, &c.Owner, &c.Carrier, (*string)(&c.From), (*string)(&c.To),
 		&c.AgentID, &c.Ref, (*instant)(&c.DispatchedAt), (*instant)(&c.RangAt), (*instant)(&c.StartedAt),
-		(*instant)(&c.EndedAt), (*instant)(&c.HangUpAt), &r.reason, &c.Unplaced, &c.Error, &r.details,
+		(*instant)(&c.EndedAt), (*instant)(&c.HangUpAt), &r.reason, &c.Unplaced, &c.Error, &r.packed.details, &r.packed.tries,
 	}
 }
 
@@ -43,7 +44,10 @@ func (r *callRow) value() (store.Call, error) {
 	if r.call.EndReason, err = reasonOf(r.reason); err != nil {
 		return store.Call{}, err
 	}
-	r.call.Details, err = unpackMap(r.details)
+	if r.call.Details, err = unpackMap(r.packed.details); err != nil {
+		return store.Call{}, err
+	}
+	r.call.Tries, err = unpackTries(r.packed.tries)
 	return r.call, err
 }
 

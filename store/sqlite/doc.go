@@ -36,7 +36,7 @@
 //     wall-clock time of its end as well, for [Store.Nodes] of other processes; after a kill
 //     they may see the node until then, or until another one dials.
 //   - Who has the lock knows that every other node is gone: it ends their leases, and
-//     [Store.Adopt] adopts their calls at once, without waiting.
+//     [Store.Adopt] adopts their calls at once, without waiting, whatever the node's carriers.
 //   - A lease is not bound to the Store that took it: a node whose lease runs goes on after
 //     the file was closed and opened again.
 //

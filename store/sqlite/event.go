@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/outdial/outdial/fsm"
 	"github.com/outdial/outdial/store"
@@ -24,7 +25,7 @@ type call struct {
 	changed bool // its status, and with it the recipient's row
 
 	fields    store.Event // what the events write, merged
-	details   []byte
+	packed    pack
 	unplaced  bool
 	recipient recipientRow
 }
@@ -107,7 +108,7 @@ func scanCall(scan func(...any) error) (*call, error) {
 }
 
 // apply adds an event to its call in memory and says whether it could.
-func (t *turn) apply(b *batch, c *call, e *store.Event, details []byte) (bool, error) {
+func (t *turn) apply(b *batch, c *call, e *store.Event, p pack) (bool, error) {
 	if b == nil || c == nil || c.batch != b.key || c.index != e.Index || c.owner != t.owner {
 		return false, nil
 	}
@@ -121,7 +122,7 @@ func (t *turn) apply(b *batch, c *call, e *store.Event, details []byte) (bool, e
 		c.b, c.touched = b, true
 		t.moved = append(t.moved, c)
 	}
-	c.merge(e, details)
+	c.merge(e, p)
 	if c.status == e.Status {
 		return true, nil
 	}
@@ -140,15 +141,21 @@ func legal(from, to fsm.RecipientStatus) bool {
 }
 
 // merge keeps what the event says, over what earlier events of the step said.
-func (c *call) merge(e *store.Event, details []byte) {
+func (c *call) merge(e *store.Event, p pack) {
+	if e.Carrier != "" { // what earlier events said of the call was another carrier's
+		c.fields.Carrier, c.fields.Ref, c.fields.RangAt = e.Carrier, "", time.Time{}
+	}
 	set(&c.fields.Ref, e.Ref)
 	set(&c.fields.RangAt, e.RangAt)
 	set(&c.fields.StartedAt, e.StartedAt)
 	set(&c.fields.EndedAt, e.EndedAt)
 	set(&c.fields.EndReason, e.EndReason)
 	set(&c.fields.Error, e.Error)
-	if details != nil {
-		c.details = details
+	if p.details != nil {
+		c.packed.details = p.details
+	}
+	if p.tries != nil {
+		c.packed.tries = p.tries
 	}
 }
 

@@ -7,17 +7,27 @@ import (
 
 const (
 	// What an event leaves out stays as it was.
-	updateCall = `UPDATE calls SET status = ?3, unplaced = ?4, ref = iif(?5 = '', ref, ?5),
-		rang_at = ifnull(?6, rang_at), started_at = ifnull(?7, started_at), ended_at = ifnull(?8, ended_at),
-		end_reason = iif(?9 = 0, end_reason, ?9), error = iif(?10 = '', error, ?10),
-		details = ifnull(?11, details)
-		WHERE org = ?1 AND id = ?2`
+	setCall = `UPDATE calls SET status = ?3, unplaced = ?4,
+		started_at = ifnull(?7, started_at), ended_at = ifnull(?8, ended_at),
+		end_reason = iif(?9 = 0, end_reason, ?9), error = iif(?10 = '', error, ?10), details = ifnull(?11, details)`
+	ofCall = " WHERE org = ?1 AND id = ?2"
+
+	updateCall = setCall + ", ref = iif(?5 = '', ref, ?5), rang_at = ifnull(?6, rang_at)" + ofCall
+
+	// Apart from updateCall, which nearly every call needs only and is not to pay for it.
+	moveCall = setCall + `, ref = iif(?5 = '' AND ?12 = '', ref, ?5),
+		rang_at = iif(?12 = '', ifnull(?6, rang_at), ?6),
+		carrier = iif(?12 = '', carrier, ?12), tries = ifnull(?13, tries)` + ofCall
 
 	// Writing what is there already is no change, which the batch's revision must not tell.
-	callDiffers = ` AND ((?5 <> '' AND ref <> ?5) OR rang_at IS NOT ifnull(?6, rang_at)
+	differs = ` AND ((?5 <> '' AND ref <> ?5) OR rang_at IS NOT ifnull(?6, rang_at)
 		OR started_at IS NOT ifnull(?7, started_at) OR ended_at IS NOT ifnull(?8, ended_at)
 		OR (?9 <> 0 AND end_reason <> ?9) OR (?10 <> '' AND error <> ?10)
-		OR details IS NOT ifnull(?11, details))`
+		OR details IS NOT ifnull(?11, details)`
+
+	updateCallThatDiffers = updateCall + differs + ")"
+	moveCallThatDiffers   = moveCall + differs + ` OR tries IS NOT ifnull(?13, tries)
+		OR (?12 <> '' AND (carrier <> ?12 OR ref <> ?5 OR rang_at IS NOT ?6)))`
 
 	updateRecipient = `UPDATE recipients SET status = ?2, call = iif(?3, '', call), end_reason = ?4, error = ?5,
 		updated_at = ?6, rev = ?7 WHERE id = ?1`
@@ -26,11 +36,7 @@ const (
 // saveCalls writes what the events did, before the claims look for who is queued.
 func (t *turn) saveCalls(ctx context.Context) error {
 	for _, c := range t.moved {
-		text := updateCall
-		if !c.changed {
-			text += callDiffers
-		}
-		written, err := t.saveCall(ctx, c, text)
+		written, err := t.saveCall(ctx, c)
 		if err != nil {
 			return fmt.Errorf("call %s: %w", c.id, err)
 		}
@@ -47,14 +53,28 @@ func (t *turn) saveCalls(ctx context.Context) error {
 	return nil
 }
 
-func (t *turn) saveCall(ctx context.Context, c *call, text string) (written bool, err error) {
+func (t *turn) saveCall(ctx context.Context, c *call) (written bool, err error) {
 	f := &c.fields
 	reason, err := reasonNumber(f.EndReason)
 	if err != nil {
 		return false, err
 	}
-	done, err := t.c.exec(ctx, text, t.org.key, c.id, int(c.status), c.unplaced, f.Ref,
-		micros(f.RangAt), micros(f.StartedAt), micros(f.EndedAt), reason, f.Error, c.details)
+	text, args := updateCall, []any{
+		t.org.key, c.id, int(c.status), c.unplaced, f.Ref,
+		micros(f.RangAt), micros(f.StartedAt), micros(f.EndedAt), reason, f.Error, c.packed.details,
+	}
+	moves := f.Carrier != "" || c.packed.tries != nil
+	if moves {
+		text, args = moveCall, append(args, f.Carrier, c.packed.tries)
+	}
+	switch {
+	case c.changed:
+	case moves:
+		text = moveCallThatDiffers
+	default:
+		text = updateCallThatDiffers
+	}
+	done, err := t.c.exec(ctx, text, args...)
 	if err != nil {
 		return false, err
 	}

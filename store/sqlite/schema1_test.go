@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -20,18 +21,23 @@ const (
 	oldCall    = "call_0CARgXesRuoYgC0RJKLRyj" // in flight
 )
 
-// openSchema1 opens a file as the first schema left it.
 func openSchema1(t *testing.T) *Store {
+	t.Helper()
+	return openSchema(t, 1)
+}
+
+// openSchema opens a file as a schema of that number left it.
+func openSchema(t *testing.T, number int) *Store {
 	t.Helper()
 	ctx := t.Context()
 	path := filepath.Join(t.TempDir(), "calls.db")
 	texts, err := loadMigrations(migrations)
 	require.NoError(t, err)
-	rows, err := os.ReadFile("testdata/schema1.sql")
+	rows, err := os.ReadFile(fmt.Sprintf("testdata/schema%d.sql", number))
 	require.NoError(t, err)
 	c, err := connect(ctx, writerDSN(path))
 	require.NoError(t, err)
-	require.NoError(t, migrate(ctx, c, texts[:1]))
+	require.NoError(t, migrate(ctx, c, texts[:number]))
 	_, err = c.conn.ExecContext(ctx, string(rows))
 	require.NoError(t, err)
 	require.NoError(t, c.Close())

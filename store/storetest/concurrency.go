@@ -217,14 +217,15 @@ func feedIsCompleteUnderConcurrentWriters(f *fixture) {
 }
 
 func concurrentAdoptersShare(f *fixture) {
-	first, b := f.node(), f.batch(60)
-	f.claim(first, b, 60)
+	const calls = 600
+	first, b := f.node(), f.batch(calls)
+	f.claim(first, b, calls)
 	second := f.successor(first)
 	var mu sync.Mutex
 	var all []string
 	together(4, func(int) {
 		for {
-			got, err := f.Adopt(f.ctx, second, 7)
+			got, err := f.Adopt(f.ctx, second, 70)
 			if err != nil {
 				f.Errorf("adopt: %v", err)
 			}
@@ -239,8 +240,8 @@ func concurrentAdoptersShare(f *fixture) {
 		}
 	})
 	slices.Sort(all)
-	f.equal("adopted", len(all), 60)
-	f.equal("adopted, each once", len(slices.Compact(all)), 60)
+	f.equal("adopted", len(all), calls)
+	f.equal("adopted, each once", len(slices.Compact(all)), calls)
 }
 
 // readersSeeWholeTransactions: a batch read alone is never between two states.

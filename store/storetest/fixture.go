@@ -34,13 +34,15 @@ type fixture struct {
 	clock  time.Time
 	random *rand.ChaCha8
 	nodes  int
-	orgs   []string // to be audited
+	beats  map[string]store.Node // of each, as it registered
+	orgs   []string              // to be audited
 }
 
 func newFixture(t testing.TB, s store.Store) *fixture {
 	t.Helper()
 	return &fixture{
 		TB: t, Store: s, ctx: t.Context(), random: rand.NewChaCha8([32]byte{1}),
+		beats: map[string]store.Node{},
 		clock: time.Date(2026, 3, 4, 5, 6, 7, 891_011_000, time.UTC),
 	}
 }
@@ -186,18 +188,37 @@ func (f *fixture) do(b store.Batch, a store.Action) store.Batch {
 // node registers a node that keeps its lease.
 func (f *fixture) node() string {
 	f.Helper()
+	return f.nodeWith()
+}
+
+// nodeWith registers a node that has carriers, and keeps its lease.
+func (f *fixture) nodeWith(carriers ...string) string {
+	f.Helper()
 	f.mu.Lock()
 	f.nodes++
 	id := fmt.Sprintf("node_%d", f.nodes)
 	f.mu.Unlock()
-	f.ok(f.Heartbeat(f.ctx, store.Node{ID: id, StartedAt: f.tick()}, lease))
+	n := store.Node{ID: id, Carriers: carriers, StartedAt: f.tick()}
+	f.ok(f.Heartbeat(f.ctx, n, lease))
+	f.mu.Lock()
+	f.beats[id] = n
+	f.mu.Unlock()
 	return id
+}
+
+// beat is a node as it registered.
+func (f *fixture) beat(node string) store.Node {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := f.beats[node]
+	n.ID = node
+	return n
 }
 
 // leave makes a node give up its lease. What it owns is orphaned.
 func (f *fixture) leave(node string) {
 	f.Helper()
-	f.ok(f.Heartbeat(f.ctx, store.Node{ID: node}, 0))
+	f.ok(f.Heartbeat(f.ctx, f.beat(node), 0))
 }
 
 // successor is another node, after the first has left: so one can follow another on

@@ -35,7 +35,7 @@ func (f *fixture) nodeList() []store.Node {
 // expire makes a node's lease run out by itself.
 func (f *fixture) expire(node string) {
 	f.Helper()
-	f.ok(f.Heartbeat(f.ctx, store.Node{ID: node}, time.Millisecond))
+	f.ok(f.Heartbeat(f.ctx, f.beat(node), time.Millisecond))
 	listed := func(n store.Node) bool { return n.ID == node }
 	f.eventually("the lease of "+node+" runs out", func() bool { return !slices.ContainsFunc(f.nodeList(), listed) })
 }
@@ -58,7 +58,7 @@ func (f *fixture) eventually(what string, done func() bool) {
 
 func nodesAreThoseWithALease(f *fixture) {
 	f.equal("nodes", len(f.nodeList()), 0)
-	n := store.Node{ID: "node_x", Regions: []string{"EU", "US"}, StartedAt: f.tick()}
+	n := store.Node{ID: "node_x", Regions: []string{"EU", "US"}, Carriers: []string{"b", "a", "b"}, StartedAt: f.tick()}
 	f.ok(f.Heartbeat(f.ctx, n, lease))
 	got := f.nodeList()
 	f.equal("nodes", len(got), 1)
@@ -67,9 +67,10 @@ func nodesAreThoseWithALease(f *fixture) {
 	}
 	n.ExpiresAt = got[0].ExpiresAt
 	f.equal("node", got[0], n)
-	got[0].Regions[0] = "XX"
-	n.Regions[1] = "YY"
+	got[0].Regions[0], got[0].Carriers[0] = "XX", "x"
+	n.Regions[1], n.Carriers[1] = "YY", "y"
 	f.equal("the regions are the store's own", f.nodeList()[0].Regions, []string{"EU", "US"})
+	f.equal("the carriers are the store's own", f.nodeList()[0].Carriers, []string{"b", "a", "b"})
 	f.leave("node_x")
 	f.equal("nodes after it left", len(f.nodeList()), 0)
 }
@@ -77,7 +78,7 @@ func nodesAreThoseWithALease(f *fixture) {
 func heartbeatRenewsTheLease(f *fixture) {
 	node := f.node()
 	first := f.nodeList()[0].ExpiresAt
-	f.ok(f.Heartbeat(f.ctx, store.Node{ID: node}, 2*lease))
+	f.ok(f.Heartbeat(f.ctx, f.beat(node), 2*lease))
 	if second := f.nodeList()[0].ExpiresAt; second.Sub(first) < lease/2 {
 		f.Fatalf("the lease ran until %s and was renewed until %s", first, second)
 	}

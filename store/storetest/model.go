@@ -216,6 +216,15 @@ func modelLegal(from, to fsm.RecipientStatus) bool {
 }
 
 func writeFields(c *store.Call, e store.Event) {
+	if e.Carrier != "" {
+		c.Carrier, c.Ref, c.RangAt = e.Carrier, "", time.Time{}
+	}
+	if len(e.Tries) > 0 {
+		c.Tries = e.Tries // of a list that nobody writes to again
+	}
+	if !e.RangAt.IsZero() {
+		c.RangAt = e.RangAt
+	}
 	if e.Ref != "" {
 		c.Ref = e.Ref
 	}

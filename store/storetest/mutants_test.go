@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -26,7 +27,7 @@ type mutant struct {
 }
 
 func mutants() map[string]mutant {
-	return map[string]mutant{
+	all := map[string]mutant{
 		"IgnoresTarget":         {"Limits/TargetIsKept", "claimed", created(func(b *store.Batch) { b.Target = many })},
 		"IgnoresLimit":          {"Limits/OrganisationLimitIsKept", "claimed", stepped(func(s *store.Step) { s.Limit = many })},
 		"ClaimsBackwards":       {"Claim/ClaimsAreInIndexOrder", "ascend", answered(reverse)},
@@ -72,6 +73,10 @@ func mutants() map[string]mutant {
 		"ChecksThenActs":        {"Concurrency/ConcurrentStepsKeepTheLimits", "in flight under a limit", newRacy},
 		"MissesAChange":         {"Model/RandomOperationsMatchTheModel_0", "rows changed", found(loseOne)},
 	}
+	maps.Copy(all, moveMutants())
+	maps.Copy(all, tryMutants())
+	maps.Copy(all, carrierMutants())
+	return all
 }
 
 // tampered is a correct store with some of its methods spoilt.

@@ -1,0 +1,5 @@
+-- The carriers that were given a call before the one that has it, packed as in tries.go, and those
+-- that a node can place calls over. NULL: none.
+
+ALTER TABLE calls ADD COLUMN tries BLOB;
+ALTER TABLE nodes ADD COLUMN carriers BLOB;
