@@ -51,6 +51,13 @@ type Resumer interface {
 	Resume(ctx context.Context, call Call, report func(Progress)) (Outcome, error)
 }
 
+// Prober is a dialer that can find out, without a call, whether its carrier would take one.
+type Prober interface {
+	// Probe asks the carrier something that costs nothing. Nil: it answered, and accepts who
+	// asks. An error says for a person to read what is wrong. It is safe for concurrent use.
+	Probe(ctx context.Context) error
+}
+
 // Limiter is a dialer that knows how many calls its carrier takes.
 type Limiter interface {
 	// Limits is asked once, when the engine is made.

@@ -34,6 +34,14 @@ var ErrDetached = errors.New("the call goes on without this process")
 type UnavailableError struct {
 	Cause error         // why; may be nil
 	After time.Duration // how long the carrier wants to be left alone; 0: it did not say
+
+	// CallerOnly says that it is the number to call from which the carrier does not take, such
+	// as one that the account has not verified: calls from others go on.
+	CallerOnly bool
+
+	// AgentOnly says that it is the call's agent that cannot be reached: the carrier was not
+	// asked, and calls for other agents go on.
+	AgentOnly bool
 }
 
 func (e *UnavailableError) Error() string {
