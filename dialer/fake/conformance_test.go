@@ -70,3 +70,12 @@ func TestWithoutResumeInABubble(t *testing.T) {
 		New: newBench((*fake.Carrier).WithoutResume), Limiter: true, Bubble: true,
 	})
 }
+
+// A carrier behind a socket obeys the same rules as one in the process.
+//
+//nolint:paralleltest // the suite counts goroutines
+func TestRemote(t *testing.T) {
+	dialertest.Test(t, dialertest.Harness{New: newBench(func(c *fake.Carrier) dialer.Dialer {
+		return fake.Remote(serve(t, c), dialer.Limits{})
+	}), Resumer: true, Limiter: true})
+}

@@ -62,17 +62,25 @@ func (c *Carrier) refused(call dialer.Call, now time.Time) {
 // behaviour is what becomes of the attempt, or the error that says that the carrier
 // does not take it.
 func (c *Carrier) behaviour(call dialer.Call, now time.Time) (Behaviour, error) {
-	if c.isClosed {
-		return Behaviour{}, fmt.Errorf("%w: the carrier is closed", dialer.ErrNotPlaced)
-	}
-	if rest := c.restUntil.Sub(now); rest > 0 {
-		return Behaviour{}, unavailable("it has a rest", rest)
+	if err := c.takesNone(now); err != nil {
+		return Behaviour{}, err
 	}
 	b, err := c.scriptedOrDrawn(call, now)
 	if err == nil && b.has(Refuse) {
 		err = refusal(b)
 	}
 	return b, err
+}
+
+// takesNone says why the carrier takes no call whatever; nil: it may.
+func (c *Carrier) takesNone(now time.Time) error {
+	if c.isClosed {
+		return fmt.Errorf("%w: the carrier is closed", dialer.ErrNotPlaced)
+	}
+	if rest := c.restUntil.Sub(now); rest > 0 {
+		return unavailable("it has a rest", rest)
+	}
+	return nil
 }
 
 func (c *Carrier) scriptedOrDrawn(call dialer.Call, now time.Time) (Behaviour, error) {

@@ -3,6 +3,7 @@ package fake
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/outdial/outdial/dialer"
 )
@@ -10,8 +11,10 @@ import (
 var (
 	_ dialer.Resumer = resumable{}
 	_ dialer.Limiter = resumable{}
+	_ dialer.Prober  = resumable{}
 	_ io.Closer      = resumable{}
 	_ dialer.Limiter = plain{}
+	_ dialer.Prober  = plain{}
 	_ io.Closer      = plain{}
 )
 
@@ -34,6 +37,16 @@ func (p plain) Dial(
 }
 
 func (p plain) Limits() dialer.Limits { return p.carrier.config.Limits }
+
+// Probe implements dialer.Prober: the carrier takes calls unless it is closed or rests.
+func (p plain) Probe(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	p.carrier.mu.Lock()
+	defer p.carrier.mu.Unlock()
+	return p.carrier.takesNone(time.Now())
+}
 
 // Close is for those who opened the dialer by URL and have no Carrier.
 func (p plain) Close() error { return p.carrier.Close() }

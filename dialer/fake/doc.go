@@ -27,6 +27,8 @@
 //	resume       false: a carrier whose calls cannot be resumed (default: true)
 //	books        a file that every call is written to, see [Config].BooksFile
 //
+// With a port, fake://HOST:PORT, the carrier is that of another process, see [Remote].
+//
 // A dialer that was opened by URL is an io.Closer; closing it closes its carrier.
 //
 //	fake://?answer=0.62&busy=0.1&talk=45s

@@ -18,6 +18,9 @@ const (
 func init() { dialer.Register("fake", open) }
 
 func open(u *url.URL) (dialer.Dialer, error) {
+	if u.Port() != "" {
+		return openRemote(u)
+	}
 	config, resume, err := parse(u)
 	if err != nil {
 		return nil, err
@@ -32,12 +35,25 @@ func open(u *url.URL) (dialer.Dialer, error) {
 	return c.WithoutResume(), nil
 }
 
+// openRemote is for a carrier that another process serves.
+func openRemote(u *url.URL) (dialer.Dialer, error) {
+	if u.Opaque != "" || (u.Path != "" && u.Path != "/") || u.User != nil || u.Hostname() == "" {
+		return nil, errors.New("expected fake://HOST:PORT?..., without path and user")
+	}
+	p := dialer.ParseParams(u)
+	limits := p.Limits()
+	if err := p.Err(); err != nil {
+		return nil, err
+	}
+	return Remote(u.Host, limits), nil
+}
+
 // parse reads a URL as the package comment describes it, and says whether calls are to be
 // resumable.
 func parse(u *url.URL) (Config, bool, error) {
-	if u.Opaque != "" || (u.Path != "" && u.Path != "/") || u.User != nil || u.Port() != "" {
+	if u.Opaque != "" || (u.Path != "" && u.Path != "/") || u.User != nil {
 		return Config{}, false, errors.New(
-			"expected fake://?..., or fake://NAME?... with the trunk's name, without path, user and port")
+			"expected fake://?..., or fake://NAME?... with the trunk's name, without path and user")
 	}
 	p := dialer.ParseParams(u)
 	config := Config{

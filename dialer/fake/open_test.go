@@ -49,10 +49,10 @@ func TestOpenRefuses(t *testing.T) {
 		"fake://?seed=x":                     "expected a whole number",
 		"fake://?speed=0":                    "expected more than 0",
 		"fake://?resume=maybe":               "expected true or false",
-		"fake://user:secret@trunk?answer=1":  "without path, user and port",
-		"fake://trunk:5060":                  "without path, user and port",
-		"fake://trunk/path":                  "without path, user and port",
-		"fake:trunk":                         "without path, user and port",
+		"fake://user:secret@trunk?answer=1":  "without path and user",
+		"fake://:5060":                       "without path and user",
+		"fake://trunk/path":                  "without path and user",
+		"fake:trunk":                         "without path and user",
 		"fake://?books=/no/such/directory/b": "opening the books",
 	} {
 		_, err := dialer.Open(rawURL)
