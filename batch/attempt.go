@@ -16,13 +16,19 @@ type attempt struct {
 	index   int // of the recipient in its batch
 	number  int // 1 for the recipient's first attempt
 	job     *job
-	carrier *carrier // nil: this engine does not have it
+	carrier *carrier // nil: this engine does not have it, or the attempt is stranded
 	units   int
+	from    dialer.Phone
 
 	status    fsm.RecipientStatus
 	ref       string
 	rangAt    time.Time
 	startedAt time.Time
+
+	tries    []store.Try // the carriers that refused it
+	busy     bool        // one of them because it takes no calls at present
+	stranded bool        // it waits for another carrier; no dialer has it
+	call     dialer.Call // to be placed, while it is stranded or on its way to another carrier
 
 	deadline    time.Time
 	inDeadlines int
@@ -56,9 +62,7 @@ func (s *scheduler) progress(id string, p dialer.Progress, now time.Time) {
 	if a == nil {
 		return
 	}
-	if a.carrier != nil {
-		a.carrier.took()
-	}
+	s.advances(a, p.Stage, now)
 	if p.Ref != "" && p.Ref != a.ref {
 		a.ref = p.Ref // written at once: it is what the call is found by after a crash
 		s.event(a).Ref = clean(p.Ref)
@@ -134,6 +138,10 @@ func (s *scheduler) cancel(id string, cause error, now time.Time) {
 		return
 	}
 	a.cancelled = true
+	if a.stranded {
+		s.ended(id, dialer.Outcome{}, errStopping, now)
+		return
+	}
 	if !a.hungUp {
 		a.hungUp = true
 		s.hangUps = append(s.hangUps, hangUp{id, cause})
@@ -145,6 +153,10 @@ func (s *scheduler) cancel(id string, cause error, now time.Time) {
 // carrier can resume goes on without it, any other one is hung up.
 func (s *scheduler) letGo(now time.Time) {
 	for _, a := range s.calls {
+		if a.stranded {
+			s.ended(a.id, dialer.Outcome{}, errStopping, now)
+			continue
+		}
 		if a.carrier == nil || a.carrier.resumer == nil {
 			s.cancel(a.id, dialer.HangUp(dialer.APICancelled), now)
 			continue
@@ -162,6 +174,10 @@ func (s *scheduler) expire(now time.Time) {
 		a := s.deadlines.first()
 		if a.detached {
 			s.remove(a, now) // the next owner decides
+			continue
+		}
+		if a.stranded {
+			s.ended(a.id, dialer.Outcome{}, errOthersTaken, now)
 			continue
 		}
 		if a.hungUp {
@@ -200,7 +216,7 @@ func (s *scheduler) adopt(o orphan, now time.Time) (placement, bool) {
 	}
 	a := &attempt{
 		id: c.Call.ID, index: c.Call.Index, number: c.Call.Attempt, job: j,
-		carrier: s.carriers[c.Call.Carrier], units: o.number.channels(),
+		carrier: s.carrier(c.Call.Carrier), units: o.number.channels(), from: c.Call.From,
 		resumed: true, status: c.Call.Status, ref: c.Call.Ref, rangAt: c.Call.RangAt, startedAt: c.Call.StartedAt,
 	}
 	j.own++
@@ -212,13 +228,17 @@ func (s *scheduler) adopt(o orphan, now time.Time) (placement, bool) {
 	if a.carrier != nil {
 		a.carrier.force(a.units)
 	}
+	if refusedBefore(c.Call) {
+		s.ended(a.id, dialer.Outcome{}, errRefused, now)
+		return placement{}, false
+	}
 	if a.carrier == nil || a.carrier.resumer == nil {
 		s.ended(a.id, dialer.Outcome{}, errOrphan, now)
 		return placement{}, false
 	}
 	left := b.RingTimeout
 	if a.status == fsm.Started {
-		left = b.MaxDuration - now.Sub(a.startedAt)
+		left = min(b.MaxDuration-now.Sub(a.startedAt), b.MaxDuration) // by the clock of another machine
 	}
 	s.setDeadline(a, now.Add(max(left, 0)+s.grace))
 	if !c.Call.HangUpAt.IsZero() {

@@ -26,7 +26,9 @@ func (l *loop) place(p placement, resume bool) {
 		}
 	}
 	l.live[p.call.ID] = cancel
-	l.calls.Go(func() {
+	p.carrier.hold()
+	l.calls.begin(func() {
+		defer p.carrier.drop()
 		defer cancel(nil)
 		l.follow(ctx, p, resume)
 	})
@@ -40,7 +42,7 @@ func (l *loop) follow(ctx context.Context, p placement, resume bool) {
 		r.close()
 		l.post(func(now time.Time) {
 			delete(l.live, p.call.ID)
-			l.sched.ended(p.call.ID, o, err, now)
+			l.sched.returned(p, o, err, now)
 		})
 	}()
 	if resume {
@@ -63,7 +65,7 @@ func (l *loop) resume(ctx context.Context, p placement, report func(dialer.Progr
 		}
 		l.logger().WarnContext(ctx, "the carrier cannot say what becomes of a call; asking again", "call", p.call.ID,
 			"carrier", p.carrier.name, "wait", wait, "error", err)
-		pause(ctx, nil, wait)
+		l.sys.wait(ctx, nil, l.sys.now().Add(wait))
 	}
 }
 

@@ -10,19 +10,6 @@ import (
 	"github.com/outdial/outdial/dialer"
 )
 
-// How long a carrier that takes no calls is left alone: it doubles with each try.
-// A probe that was not refused within probeTime is taken for a good one, since a carrier
-// need not report anything before its call is over.
-const (
-	minRest   = time.Second
-	maxRest   = time.Minute
-	probeTime = 5 * time.Second
-)
-
-// maxProbes is how many calls try out a carrier after a rest. With one, a recipient that the
-// carrier always refuses, being the first in its batch each time, would keep it closed to all.
-const maxProbes = 2
-
 // carrier is one dialer and what it admits: so many calls at once, so many starts a
 // second, and none while it rests. All organisations share it, each through a seat.
 //
@@ -40,12 +27,14 @@ type carrier struct {
 	most     int       // channels that there are
 	queue    []*seat
 
-	restUntil time.Time
-	rests     int       // that there were, ever
-	refusals  int       // rests in a row; above 0, few calls are let through, as probes
-	probe     time.Time // no further probes before this
-	probes    int       // of those that may be under way together
-	taken     bool      // it has taken a call since the last refusal
+	breaker breaker
+	callers map[dialer.Phone]*breaker // of the numbers to call from that it did not take
+
+	users  int      // calls that have units of it, and calls whose dialer has not returned
+	units  int      // in use by its calls
+	before int      // channels in use by calls of those that had the name before
+	heir   *carrier // that has the name by now; nil: it has it itself, or it was given up
+	over   func()   // called when the last user is gone, once it was replaced; nil: it was not
 }
 
 // seat is an organisation's place at a carrier. Only the organisation's loop uses it,
@@ -56,7 +45,7 @@ type seat struct {
 	units   int               // guarded by carrier.mu: what it waits for; 0: it does not wait
 	granted bool              // guarded by carrier.mu: the units are held for it
 	start   *rate.Reservation // the next start that is set aside for it
-	rests   int               // carrier.rests when it was
+	rests   int               // carrier.breaker.rests when it was
 }
 
 func newCarrier(name string, d dialer.Dialer) *carrier {
@@ -91,11 +80,14 @@ type refusal struct {
 // try takes what one call needs: units channels, then one start. The channels are kept while it
 // waits for the start, and not the other way round: starts kept for many organisations would
 // begin in one instant when channels become free.
-func (c *carrier) try(s *seat, now time.Time, units int) (refusal, bool) {
+func (c *carrier) try(s *seat, from dialer.Phone, now time.Time, units int) (refusal, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if r, ok := c.rested(s, now); !ok {
-		return r, false
+	caller := c.callers[from]
+	for _, b := range []*breaker{&c.breaker, caller} {
+		if r, ok := c.rested(b, s, now); !ok {
+			return r, false
+		}
 	}
 	if c.channels != nil && units > c.most { // it would wait for ever, and all others behind it
 		return refusal{reason: WaitNoCarrier}, false
@@ -108,28 +100,30 @@ func (c *carrier) try(s *seat, now time.Time, units int) (refusal, bool) {
 		return refusal{reason: WaitPacing, until: at}, false
 	}
 	s.start = nil
-	if c.refusals > 0 {
-		if !now.Before(c.probe) {
-			c.probes = 0
-		}
-		c.probes++
-		c.probe = now.Add(probeTime)
+	c.users++
+	c.units += units
+	c.breaker.begin(now)
+	if caller != nil {
+		caller.begin(now)
 	}
 	return refusal{}, true
 }
 
-func (c *carrier) rested(s *seat, now time.Time) (refusal, bool) {
-	switch {
-	case now.Before(c.restUntil):
-		return refusal{reason: WaitNoCarrier, until: c.restUntil}, false
-	case now.Before(c.probe) && c.probes >= maxProbes:
+func (c *carrier) rested(b *breaker, s *seat, now time.Time) (refusal, bool) {
+	if b == nil {
+		return refusal{}, true
+	}
+	until, ok := b.allows(now)
+	if ok {
+		return refusal{}, true
+	}
+	if b.probing(now) {
 		if s.granted {
 			c.leave(s)
 		}
 		c.enqueue(s, 0)
-		return refusal{reason: WaitNoCarrier, until: c.probe}, false
 	}
-	return refusal{}, true
+	return refusal{reason: WaitNoCarrier, until: until}, false
 }
 
 // setStartAside takes the next start of the carrier's pace for the seat, so organisations
@@ -138,12 +132,12 @@ func (c *carrier) setStartAside(s *seat, now time.Time) (time.Time, bool) {
 	if c.pace == nil {
 		return time.Time{}, true
 	}
-	if s.start != nil && s.rests != c.rests { // those from before a rest would begin all at once
+	if s.start != nil && s.rests != c.breaker.rests { // those from before a rest would begin all at once
 		s.start.CancelAt(now)
 		s.start = nil
 	}
 	if s.start == nil {
-		s.start, s.rests = c.pace.ReserveN(now, 1), c.rests
+		s.start, s.rests = c.pace.ReserveN(now, 1), c.breaker.rests
 	}
 	wait := s.start.DelayFrom(now)
 	return now.Add(wait), wait == 0
@@ -186,27 +180,89 @@ func (c *carrier) release(units int) {
 }
 
 // unused gives back what was taken for a call that there was no recipient for.
-func (c *carrier) unused(units int) {
+func (c *carrier) unused(from dialer.Phone, units int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.giveBack(units)
-	c.probe, c.probes = time.Time{}, 0
+	c.breaker.unused()
+	if b := c.callers[from]; b != nil {
+		b.unused()
+	}
 	c.wakeAll()
 }
 
 // force takes channels for a call that is in flight already.
 func (c *carrier) force(units int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.users++
+	c.units += units
 	if c.channels != nil {
 		c.channels.force(units)
 	}
 }
 
 func (c *carrier) giveBack(units int) {
-	if c.channels == nil {
-		return
+	c.units -= units
+	if c.channels != nil {
+		c.channels.release(units)
+		c.handOver()
 	}
-	c.channels.release(units)
-	c.handOver()
+	if c.heir != nil {
+		c.heir.inherited(-units)
+	}
+	c.leaveOne()
+}
+
+// inherited tells that the calls of those that had the name before hold more channels or fewer.
+func (c *carrier) inherited(units int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.before += units
+	if c.channels != nil {
+		c.channels.setOther(c.before)
+		c.handOver()
+	}
+	if c.heir != nil {
+		c.heir.inherited(units)
+	}
+}
+
+// hold says that a call's dialer is being used, until drop.
+func (c *carrier) hold() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.users++
+}
+
+func (c *carrier) drop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.leaveOne()
+}
+
+func (c *carrier) leaveOne() {
+	c.users--
+	if c.users == 0 && c.over != nil {
+		c.over()
+		c.over = nil
+	}
+}
+
+// replace has the calls of c end as they are. Those that begin are heir's, which may be nil. over is
+// called once nobody uses the dialer any more; it does not block.
+func (c *carrier) replace(heir *carrier, over func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.heir, c.over = heir, over
+	if heir != nil {
+		heir.inherited(c.units + c.before)
+	}
+	for _, s := range c.queue { // they find the heir when they ask again
+		s.wake()
+	}
+	c.users++
+	c.leaveOne()
 }
 
 // handOver gives the channels that are free to those who wait for them, in their turn.
@@ -247,41 +303,81 @@ func (c *carrier) leave(s *seat) {
 	}
 }
 
-// refused lets the carrier rest: a call was given to it that it could not take.
-func (c *carrier) refused(now time.Time, after time.Duration) {
+// fate is what a call told of its carrier.
+type fate uint8
+
+const (
+	fateTook        fate = iota + 1 // it has taken the call
+	fateWent                        // the call went as calls do
+	fateBroke                       // what became of the call is unknown
+	fateUnavailable                 // it took no call
+	fateCaller                      // it took no call from this number
+	fateUnasked                     // nothing: it was not asked for the call, or had no time to answer
+)
+
+// learn takes up what a call from a number told.
+func (c *carrier) learn(f fate, from dialer.Phone, now time.Time, after time.Duration, cause string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.probe, c.probes, c.taken = time.Time{}, 0, false
-	if now.Before(c.restUntil) {
-		return // one of several calls that were under way together
+	caller := c.callers[from]
+	if caller == nil && (f == fateBroke || f == fateCaller) {
+		caller = c.newCaller(from)
 	}
-	rest := after
-	if rest <= 0 {
-		rest = min(minRest<<min(c.refusals, 6), maxRest)
+	changed := false
+	switch f {
+	case fateUnavailable:
+		c.breaker.refused(now, after, cause)
+		changed = true
+	case fateCaller:
+		caller.refused(now, after, cause)
+		changed = true
+	case fateBroke:
+		carrierOpened, callerOpened := c.breaker.broke(now, cause), caller.broke(now, cause)
+		changed = carrierOpened || callerOpened
+	case fateTook:
+		changed = c.breaker.took()
+		changed = caller != nil && caller.took() || changed
+	case fateWent:
+		changed = c.breaker.went()
+		changed = caller != nil && caller.went() || changed
+	case fateUnasked:
+		c.breaker.unused()
+		if caller != nil {
+			caller.unused()
+		}
+		changed = c.breaker.refusals > 0 || (caller != nil && caller.refusals > 0)
 	}
-	c.refusals++
-	c.rests++
-	c.restUntil = now.Add(rest)
-	c.wakeAll() // they wait for the probe, and now for the time
+	if changed {
+		c.wakeAll() // they wait for a probe, and now for a time or for nothing
+	}
 }
 
-// works says whether the carrier has taken a call since it last refused one.
-func (c *carrier) works() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.taken
+// newCaller keeps no more than are needed by those whose calls are in flight, give or take: numbers are
+// the host's, who may have millions.
+func (c *carrier) newCaller(from dialer.Phone) *breaker {
+	const most = 1000
+	if c.callers == nil {
+		c.callers = map[dialer.Phone]*breaker{}
+	}
+	for n, b := range c.callers {
+		if len(c.callers) < most {
+			break
+		}
+		if b.refusals == 0 {
+			delete(c.callers, n)
+		}
+	}
+	b := &breaker{}
+	c.callers[from] = b
+	return b
 }
 
-// took ends the probing: the carrier has taken a call.
-func (c *carrier) took() {
+// works says whether the carrier has taken a call from the number since it last refused one.
+func (c *carrier) works(from dialer.Phone) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.taken = true
-	if c.refusals == 0 {
-		return
-	}
-	c.refusals, c.probe, c.probes = 0, time.Time{}, 0
-	c.wakeAll()
+	caller := c.callers[from]
+	return c.breaker.taken && (caller == nil || caller.taken)
 }
 
 // wakeAll wakes those that wait for a probe. Those that wait for channels stay queued.

@@ -38,17 +38,23 @@ func noon() time.Time { return time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC) }
 
 func take(t *testing.T, c *carrier, s *counted, at time.Time) {
 	t.Helper()
-	r, ok := c.try(&s.seat, at, 1)
+	r, ok := c.try(&s.seat, "", at, 1)
 	require.True(t, ok, "refused: %s", r.reason)
 }
 
 func refuse(t *testing.T, c *carrier, s *counted, at time.Time, reason WaitReason) time.Time {
 	t.Helper()
-	r, ok := c.try(&s.seat, at, 1)
+	r, ok := c.try(&s.seat, "", at, 1)
 	require.False(t, ok)
 	require.Equal(t, reason, r.reason)
 	return r.until
 }
+
+func refused(c *carrier, now time.Time, after time.Duration) {
+	c.learn(fateUnavailable, "", now, after, "full")
+}
+
+func took(c *carrier) { c.learn(fateTook, "", noon(), 0, "") }
 
 func TestChannelsAreHandedOverInTurn(t *testing.T) {
 	c, now := newTestCarrier(dialer.Limits{Channels: 2}), noon()
@@ -87,7 +93,7 @@ func TestRetireLetsTheNextOnePass(t *testing.T) {
 	c, now := newTestCarrier(dialer.Limits{Channels: 2}), noon()
 	heavy, light := newSeat(), newSeat()
 	take(t, c, newSeat(), now)
-	_, ok := c.try(&heavy.seat, now, 2)
+	_, ok := c.try(&heavy.seat, "", now, 2)
 	require.False(t, ok)
 	refuse(t, c, light, now, WaitChannels)
 	c.retire(&heavy.seat, now)
@@ -99,7 +105,7 @@ func TestRetireLetsTheNextOnePass(t *testing.T) {
 func TestACallTooHeavyForTheCarrierKeepsNobodyWaiting(t *testing.T) {
 	c, now := newTestCarrier(dialer.Limits{Channels: 2}), noon()
 	heavy, light := newSeat(), newSeat()
-	r, ok := c.try(&heavy.seat, now, 3)
+	r, ok := c.try(&heavy.seat, "", now, 3)
 	require.False(t, ok)
 	require.NotEmpty(t, r.reason)
 	take(t, c, light, now)
@@ -144,7 +150,7 @@ func TestPacingHoldsAfterTheChannelsWereFull(t *testing.T) {
 	for range 5 {
 		s := newSeat()
 		seats = append(seats, s)
-		c.try(&s.seat, now, 1)
+		c.try(&s.seat, "", now, 1)
 	}
 	now = now.Add(10 * time.Second)
 	for _, s := range seats { // each one's start is due by now
@@ -156,7 +162,7 @@ func TestPacingHoldsAfterTheChannelsWereFull(t *testing.T) {
 	now = now.Add(time.Minute)
 	begun := 0
 	for _, s := range seats {
-		if _, ok := c.try(&s.seat, now, 1); ok {
+		if _, ok := c.try(&s.seat, "", now, 1); ok {
 			begun++
 		}
 	}
@@ -168,17 +174,17 @@ func TestACarrierRestsLongerEachTime(t *testing.T) {
 	a := newSeat()
 	take(t, c, a, now)
 	for _, seconds := range []int{1, 2, 4, 8, 16, 32, 60, 60, 60} {
-		c.refused(now, 0)
-		c.refused(now, 0) // under way together with the first
+		refused(c, now, 0)
+		refused(c, now, 0) // under way together with the first
 		until := now.Add(time.Duration(seconds) * time.Second)
 		require.Equal(t, until, refuse(t, c, a, now, WaitNoCarrier))
 		refuse(t, c, a, until.Add(-1), WaitNoCarrier)
 		now = until
 		take(t, c, a, now) // the probe
 	}
-	c.took()
+	took(c)
 	take(t, c, a, now)
-	c.refused(now, 0)
+	refused(c, now, 0)
 	require.Equal(t, now.Add(time.Second), refuse(t, c, a, now, WaitNoCarrier), "it begins anew")
 }
 
@@ -186,7 +192,7 @@ func TestACarrierRestsAsLongAsItAsks(t *testing.T) {
 	c, now := newTestCarrier(dialer.Limits{}), noon()
 	a := newSeat()
 	take(t, c, a, now)
-	c.refused(now, 5*time.Minute)
+	refused(c, now, 5*time.Minute)
 	require.Equal(t, now.Add(5*time.Minute), refuse(t, c, a, now, WaitNoCarrier))
 }
 
@@ -201,12 +207,12 @@ func probe(t *testing.T, c *carrier, s *counted, at time.Time) {
 func TestFewProbesAtATime(t *testing.T) {
 	c, now := newTestCarrier(dialer.Limits{Channels: 9}), noon()
 	a, b := newSeat(), newSeat()
-	c.refused(now, 0)
+	refused(c, now, 0)
 	now = now.Add(time.Second)
 	probe(t, c, a, now)
 	require.Equal(t, now.Add(probeTime), refuse(t, c, a, now, WaitNoCarrier))
 	refuse(t, c, b, now, WaitNoCarrier)
-	c.took()
+	took(c)
 	require.Equal(t, 1, a.woken)
 	require.Equal(t, 1, b.woken)
 	take(t, c, b, now)
@@ -216,11 +222,11 @@ func TestFewProbesAtATime(t *testing.T) {
 func TestAProbeWithoutARecipientIsNone(t *testing.T) {
 	c, now := newTestCarrier(dialer.Limits{Channels: 9}), noon()
 	a, b := newSeat(), newSeat()
-	c.refused(now, 0)
+	refused(c, now, 0)
 	now = now.Add(time.Second)
 	probe(t, c, a, now)
 	refuse(t, c, b, now, WaitNoCarrier)
-	c.unused(1)
+	c.unused("", 1)
 	require.Equal(t, 1, b.woken)
 	take(t, c, b, now)
 }
@@ -229,7 +235,7 @@ func TestAProbeWithoutARecipientIsNone(t *testing.T) {
 func TestASilentProbeKeepsNobodyFromFreeChannels(t *testing.T) {
 	c, now := newTestCarrier(dialer.Limits{Channels: 9}), noon()
 	a, b, d := newSeat(), newSeat(), newSeat()
-	c.refused(now, 0)
+	refused(c, now, 0)
 	now = now.Add(time.Second)
 	probe(t, c, a, now)
 	refuse(t, c, b, now, WaitNoCarrier)
@@ -249,12 +255,12 @@ func TestARestLosesNoChannel(t *testing.T) {
 	}
 	refuse(t, c, a, now, WaitChannels)
 	c.release(1) // handed to a
-	c.refused(now, 0)
+	refused(c, now, 0)
 	c.release(2)
 	now = now.Add(time.Second)
 	probe(t, c, b, now)
 	refuse(t, c, a, now, WaitNoCarrier)
-	c.took()
+	took(c)
 	c.release(maxProbes)
 	take(t, c, a, now)
 	take(t, c, b, now)

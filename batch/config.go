@@ -120,10 +120,8 @@ func (c Config) validate() error {
 	if c.Directory == nil {
 		bad("Directory", "required")
 	}
-	for name, d := range c.Dialers {
-		if name == "" || d == nil {
-			bad("Dialers", "carrier %q: expected a name and a dialer", name)
-		}
+	if err := checkDialers(c.Dialers); err != nil {
+		bad("Dialers", "%w", err)
 	}
 	for _, r := range c.Regions {
 		if !slices.Contains(regions(), r) {

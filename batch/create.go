@@ -178,17 +178,13 @@ func (e *Engine) write(ctx context.Context, do func(context.Context) error) erro
 		if err == nil || isFinal(err) || try == tries || ctx.Err() != nil {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(wait):
-			wait *= 2
-		}
+		e.sys.wait(ctx, nil, e.sys.now().Add(wait))
+		wait *= 2
 	}
 }
 
 func (e *Engine) writeOnce(ctx context.Context, do func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, e.cfg.StoreTimeout)
+	ctx, cancel := e.sys.timeout(ctx, e.cfg.StoreTimeout)
 	defer cancel()
 	return do(ctx)
 }

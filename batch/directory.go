@@ -30,6 +30,7 @@ type Organisation struct {
 type Number struct {
 	E164        dialer.Phone
 	Carriers    []string // in order of preference: the first one that takes a call gets it
+	Weights     []int    // the carriers' shares of the calls, each at least 1, in place of an order; nil: the order
 	InboundOnly bool     // it cannot place calls
 	Region      string   // empty: the organisation's
 	AnyRegion   bool     // a request may name the region, as it may for SIP numbers

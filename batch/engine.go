@@ -16,7 +16,8 @@ import (
 // one over the same store does the dialling.
 type Engine struct {
 	cfg      Config
-	carriers map[string]*carrier
+	sys      system
+	carriers *carriers
 	feed     *feed
 	running  atomic.Bool
 
@@ -40,16 +41,17 @@ func New(cfg Config) (*Engine, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	e := &Engine{
+	return newEngine(cfg, machine{}), nil
+}
+
+func newEngine(cfg Config, sys system) *Engine {
+	return &Engine{
 		cfg:      cfg.withDefaults(),
-		carriers: map[string]*carrier{},
+		sys:      sys,
+		carriers: newCarriers(cfg.Dialers),
 		feed:     newFeed(),
 		orgs:     map[string]*orgState{},
 	}
-	for name, d := range cfg.Dialers {
-		e.carriers[name] = newCarrier(name, d)
-	}
-	return e, nil
 }
 
 // Run dials what is due until ctx ends, then begins no more calls, waits for those in
@@ -60,7 +62,7 @@ func New(cfg Config) (*Engine, error) {
 // store.ErrOwned where another process dials from the same store and it admits one only.
 // Later faults of the store do not end it: it begins no call and tries again.
 func (e *Engine) Run(ctx context.Context) error {
-	if len(e.carriers) == 0 {
+	if len(e.carriers.all()) == 0 {
 		return errors.New("batch: Config.Dialers: an engine that runs needs at least one")
 	}
 	if !e.running.CompareAndSwap(false, true) {
@@ -83,9 +85,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	return nil
 }
 
-// now is the time to be stored. What is measured by the scheduler is measured with
-// time.Now, whose differences a step of the machine's clock does not change.
-func (e *Engine) now() time.Time { return stored(time.Now()) }
+// now is the time to be stored. The scheduler measures with the system's, whose differences a step of
+// the machine's clock does not change.
+func (e *Engine) now() time.Time { return stored(e.sys.now()) }
 
 // useOrg returns the organisation's state and keeps it until dropOrg.
 func (e *Engine) useOrg(id string) *orgState {

@@ -33,6 +33,15 @@ func (p *priority[T]) drop(x T) {
 	}
 }
 
+// clear takes all out, whatever became of their order.
+func (p *priority[T]) clear() {
+	for _, x := range p.members.items {
+		*p.members.place(x) = 0
+	}
+	clear(p.members.items) // or the slice keeps them alive
+	p.members.items = p.members.items[:0]
+}
+
 // heapOf implements heap.Interface. A member's place is its index plus 1; 0: not in.
 type heapOf[T any] struct {
 	items  []T

@@ -51,7 +51,7 @@ func TestPriorityIsASortedSlice(t *testing.T) {
 // The batch that is served is always the one that comes before all others.
 func TestTheNextBatchIsTheOneBefore(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := &scheduler{carriers: map[string]*carrier{}}
+		s := &scheduler{}
 		s.init()
 		var jobs []*job
 		for i := range rapid.IntRange(1, 12).Draw(t, "batches") {
@@ -61,6 +61,7 @@ func TestTheNextBatchIsTheOneBefore(t *testing.T) {
 			s.setRoute(j, n, endpoint{}, refusal{}, time.Time{})
 			jobs = append(jobs, j)
 		}
+		s.lineUp()
 		for {
 			var want *job
 			for _, j := range jobs {

@@ -17,6 +17,7 @@ import (
 // the inbox, so under load one commit serves hundreds of calls.
 type loop struct {
 	s   *session
+	sys system
 	org *orgState
 
 	mu    sync.Mutex // guards sched and inbox
@@ -26,9 +27,9 @@ type loop struct {
 
 	storeError error // why the last step has not been written yet; guarded by mu
 
-	bell    chan struct{} // of capacity 1: there is something in the inbox
-	calls   sync.WaitGroup
-	helpers sync.WaitGroup
+	bell    *bell // there is something in the inbox
+	calls   *group
+	helpers *group
 	live    map[string]context.CancelCauseFunc // by call id; only the loop's goroutine uses it
 
 	rev    int64 // the store's revision that is known; guarded by mu
@@ -45,12 +46,7 @@ func (l *loop) logger() *slog.Logger {
 }
 
 // ring has the loop take a turn. It does not block.
-func (l *loop) ring() {
-	select {
-	case l.bell <- struct{}{}:
-	default:
-	}
-}
+func (l *loop) ring() { l.bell.ring() }
 
 // post has the loop tell m to the scheduler at its next turn. It does not block.
 func (l *loop) post(m message) {
@@ -70,26 +66,14 @@ func (l *loop) changed() {
 
 // run takes turns until ctx ends or there is nothing left to do.
 func (l *loop) run(ctx context.Context) {
-	defer l.helpers.Wait()
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			l.drop()
-			return
-		case <-l.bell:
-		case <-timer.C:
-		}
+	defer l.helpers.wait(time.Time{})
+	defer l.drop()
+	for ctx.Err() == nil {
 		again := l.turn(ctx)
 		if l.lost || l.drained() || (again.IsZero() && l.s.retire(l)) {
-			l.drop()
 			return
 		}
-		timer.Stop()
-		if !again.IsZero() {
-			timer.Reset(time.Until(again))
-		}
+		l.sys.wait(ctx, l.bell, again)
 	}
 }
 
@@ -110,7 +94,7 @@ func (l *loop) drop() {
 // release frees what the calls of a loop that has ended still hold. Calls that go on
 // without this process are counted again by whoever takes them over.
 func (l *loop) release() {
-	now := time.Now()
+	now := l.sys.now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lost = true // what was taken over and not begun yet is the next owner's
@@ -131,13 +115,13 @@ func (l *loop) release() {
 func (l *loop) turn(ctx context.Context) time.Time {
 	if err := l.refresh(ctx); err != nil {
 		l.logger().WarnContext(ctx, "reading from the store failed", "error", err)
-		return time.Now().Add(l.s.e.cfg.PollInterval)
+		return l.sys.now().Add(l.s.e.cfg.PollInterval)
 	}
 	l.consult(ctx)
 	step, err := l.next()
 	if err != nil {
 		l.logger().ErrorContext(ctx, "planning failed", "error", err)
-		return time.Now().Add(l.s.e.cfg.PollInterval)
+		return l.sys.now().Add(l.s.e.cfg.PollInterval)
 	}
 	if len(step.Events) == 0 && len(step.Claims) == 0 {
 		return l.wakeAt()
@@ -152,7 +136,7 @@ func (l *loop) turn(ctx context.Context) time.Time {
 
 // next brings the scheduler up to date and has it plan.
 func (l *loop) next() (store.Step, error) {
-	now := time.Now()
+	now := l.sys.now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	ready := l.s.ready.Load() // first: what was taken over before it is in the inbox by then
@@ -205,16 +189,15 @@ func (l *loop) advance(ctx context.Context, step store.Step) (store.Advanced, bo
 		l.logger().WarnContext(ctx, "writing to the store failed, trying again", "error", err, "wait", wait)
 		step.Replay = true
 		l.s.unsure.Store(true) // a try that was given up may be written yet, after the others
-		select {
-		case <-ctx.Done():
+		l.sys.wait(ctx, nil, l.sys.now().Add(wait))
+		if ctx.Err() != nil {
 			return store.Advanced{}, false
-		case <-time.After(wait):
 		}
 	}
 }
 
 func (l *loop) advanceOnce(ctx context.Context, step store.Step) (store.Advanced, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.s.e.cfg.StoreTimeout)
+	ctx, cancel := l.sys.timeout(context.WithoutCancel(ctx), l.s.e.cfg.StoreTimeout)
 	defer cancel()
 	return l.s.e.cfg.Store.Advance(ctx, step)
 }
@@ -228,7 +211,7 @@ func (l *loop) setStoreError(err error) {
 // apply tells the scheduler what came of a step and places the calls.
 func (l *loop) apply(ctx context.Context, step store.Step, res store.Advanced) {
 	l.mu.Lock()
-	starts := l.sched.advanced(step, res, time.Now())
+	starts := l.sched.advanced(step, res, l.sys.now())
 	l.endCalls()
 	if res.PrevRev == l.rev {
 		l.rev = res.Rev
@@ -240,10 +223,10 @@ func (l *loop) apply(ctx context.Context, step store.Step, res store.Advanced) {
 	for _, id := range res.Lost {
 		l.logger().WarnContext(ctx, "a call was taken over by another node, or its end was written before", "call", id)
 	}
-	if !l.s.leased(time.Now()) { // others may have taken them over
+	if !l.s.leased(l.sys.now()) { // others may have taken them over
 		l.mu.Lock()
 		for _, p := range starts {
-			l.sched.ended(p.call.ID, dialer.Outcome{}, errLeaseOver, time.Now())
+			l.sched.ended(p.call.ID, dialer.Outcome{}, errLeaseOver, l.sys.now())
 		}
 		l.mu.Unlock()
 		starts = nil
@@ -273,7 +256,7 @@ func (l *loop) forgetEnded(step store.Step) {
 func (l *loop) wakeAt() time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	at := l.sched.wakeAt()
+	at := l.sched.wakeAt(l.sys.now())
 	if l.dirty || l.sched.more || len(l.inbox) > 0 || len(l.sched.events) > 0 {
 		l.ring()
 	}
@@ -284,9 +267,7 @@ func (l *loop) wakeAt() time.Time {
 	case at.IsZero() && l.sched.idle():
 		return at
 	case at.IsZero():
-		return time.Now().Add(time.Hour) // the bell will ring before
+		return l.sys.now().Add(time.Hour) // the bell will ring before
 	}
-	// Up to the precision of the scheduler's clock, or it would be too early by a fraction of it
-	// and find nothing to do.
-	return at.Add(time.Microsecond - 1).Truncate(time.Microsecond)
+	return at // with its monotonic part, which truncating would cut off: somebody may set the clock
 }

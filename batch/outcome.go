@@ -16,7 +16,7 @@ var (
 	errOrphan = errors.New("the engine stopped while the call was under way")
 
 	// errLeaseOver has a call queued again that was claimed under a lease that ran out meanwhile.
-	errLeaseOver = fmt.Errorf("%w: the lease ran out first: %w", dialer.ErrNotPlaced, dialer.ErrDetached)
+	errLeaseOver = fmt.Errorf("%w: the lease ran out first: %w", dialer.ErrNotPlaced, errAgain)
 
 	// errPanic is how a call ends whose dialer panicked.
 	errPanic = errors.New("the dialer panicked")
@@ -28,33 +28,47 @@ const maxRefusals = 10
 
 func dialerDetached(err error) bool { return errors.Is(err, dialer.ErrDetached) }
 
-// judge writes down what became of a call. What a dialer says is believed only as far as
-// it is consistent: a call that was seen ringing was placed, whatever the error says.
+// verdict is what an error of a dialer says, as far as it is consistent.
+type verdict struct {
+	certain bool                     // nobody's phone rang
+	busy    *dialer.UnavailableError // nobody's could have at present; nil: it is about this call
+	again   bool                     // nobody was asked to place it
+}
+
+func (v verdict) agentOnly() bool { return v.busy != nil && v.busy.AgentOnly }
+
+// verdict believes a dialer only so far: a call that was seen ringing was placed, whatever the error
+// says.
+func (a *attempt) verdict(err error) verdict {
+	v := verdict{certain: errors.Is(err, dialer.ErrNotPlaced) && a.rangAt.IsZero() && a.status == fsm.Dispatched}
+	if v.certain {
+		errors.As(err, &v.busy)
+	}
+	if v.busy != nil && a.resumed {
+		return verdict{} // it could not be asked: that says nothing of the call
+	}
+	v.again = v.certain && (a.detached || errors.Is(err, errAgain))
+	return v
+}
+
+// judge writes down what became of a call.
 func (s *scheduler) judge(a *attempt, o dialer.Outcome, err error, now time.Time) {
-	var busy *dialer.UnavailableError
-	certain := errors.Is(err, dialer.ErrNotPlaced) && a.rangAt.IsZero() && a.status == fsm.Dispatched
-	unavailable := certain && errors.As(err, &busy)
-	if unavailable && a.resumed {
-		certain, unavailable = false, false // nobody could be asked: that says nothing of the call
-	}
+	v := a.verdict(err)
 	// A carrier that takes others is not down: it means this recipient.
-	hopeless := unavailable && a.number >= maxRefusals && a.carrier.works()
-	letGo := certain && (a.detached || errors.Is(err, errLeaseOver)) // before it was placed
-	again := (unavailable && !hopeless) || letGo
-	if a.carrier != nil && unavailable {
-		a.carrier.refused(now, busy.After)
-	} else if a.carrier != nil && !errors.Is(err, errOrphan) {
-		a.carrier.took()
-	}
+	hopeless := v.busy != nil && !v.busy.AgentOnly && a.number >= maxRefusals &&
+		a.carrier != nil && a.carrier.works(a.from)
+	unavailable := v.certain && (v.busy != nil || a.busy)
+	again := (unavailable && !hopeless) || v.again
+	s.learn(a, v, o, err, now)
 	ev := s.event(a)
 	ev.EndedAt = moment(o.EndedAt, now)
 	switch {
 	case again && !a.cancelled:
-		ev.Status, ev.Error = fsm.Queued, clean(err.Error())
-	case certain && a.cancelled:
+		ev.Status, ev.Error = fsm.Queued, clean(a.everyRefusal(err.Error()))
+	case v.certain && a.cancelled:
 		ev.Status, ev.Unplaced, ev.Error = fsm.Failed, true, store.CancelledBefore
-	case certain:
-		ev.Status, ev.Unplaced, ev.Error = fsm.Failed, true, clean(err.Error())
+	case v.certain:
+		ev.Status, ev.Unplaced, ev.Error = fsm.Failed, true, clean(a.everyRefusal(err.Error()))
 	case err != nil:
 		ev.Status, ev.EndReason = fsm.Failed, dialer.Error
 		ev.RangAt = a.rangAt
@@ -119,7 +133,9 @@ func plain(err error) error {
 	}
 	var busy *dialer.UnavailableError
 	if errors.As(err, &busy) && busy != nil {
-		e.kinds = append(e.kinds, &dialer.UnavailableError{After: busy.After})
+		e.kinds = append(e.kinds, &dialer.UnavailableError{
+			After: busy.After, CallerOnly: busy.CallerOnly, AgentOnly: busy.AgentOnly,
+		})
 	}
 	return e
 }

@@ -24,6 +24,9 @@ func (s *scheduler) plan(now time.Time, reserved int) (store.Step, error) {
 	s.expire(now)
 	s.promote(now)
 	s.full, s.more = false, false
+	if !s.held {
+		s.redirect(now)
+	}
 	if !s.draining && !s.held {
 		s.share(now)
 	}
@@ -43,9 +46,7 @@ func (s *scheduler) plan(now time.Time, reserved int) (store.Step, error) {
 
 // share takes units for as many calls as may begin now.
 func (s *scheduler) share(now time.Time) {
-	for _, r := range s.routes {
-		r.blocked = refusal{}
-	}
+	s.lineUp()
 	for n := 0; n < s.maxStep; {
 		j := s.next()
 		if j == nil {
@@ -58,6 +59,7 @@ func (s *scheduler) share(now time.Time) {
 		if !j.limit.try(1) {
 			s.capacity.release(1)
 			j.route.line.drop(j) // until one of its calls ends or its target is raised
+			s.relist(j.route)
 			continue
 		}
 		c, r := s.carrierFor(j.route, now)
@@ -65,6 +67,7 @@ func (s *scheduler) share(now time.Time) {
 			s.capacity.release(1)
 			j.limit.release(1)
 			j.route.blocked = r
+			s.ready.drop(j.route)
 			continue
 		}
 		s.take(j, c)
@@ -73,28 +76,53 @@ func (s *scheduler) share(now time.Time) {
 	s.more = true
 }
 
+// lineUp has the routes with calls to begin stand in line.
+func (s *scheduler) lineUp() {
+	s.ready.clear()
+	for _, r := range s.routes {
+		r.blocked = refusal{}
+		s.relist(r)
+	}
+}
+
+// relist gives a route the place that it has now, as its first batch is another one or has another place.
+func (s *scheduler) relist(r *route) {
+	if r.line.len() == 0 {
+		s.ready.drop(r)
+		return
+	}
+	s.ready.put(r)
+}
+
 // next returns the batch that gets the next unit, of those whose route is not blocked.
 func (s *scheduler) next() *job {
-	var next *job
-	for _, r := range s.routes {
-		if r.blocked.reason == "" && r.line.len() > 0 && (next == nil || before(r.line.first(), next)) {
-			next = r.line.first()
-		}
+	if s.ready.len() == 0 {
+		return nil
 	}
-	return next
+	return s.ready.first().line.first()
 }
 
 // carrierFor takes what a call needs from the first carrier of the route that has it.
 // Where none has, it says why the preferred one has not, and when the first may.
 func (s *scheduler) carrierFor(r *route, now time.Time) (*carrier, refusal) {
+	agent := s.agents[r.agent]
+	if agent != nil {
+		if until, ok := agent.allows(now); !ok {
+			return nil, refusal{reason: WaitAgent, until: until}
+		}
+	}
 	var why refusal
-	for _, name := range r.carriers {
-		c := s.carriers[name]
+	for _, i := range r.inOrder() {
+		c := s.carrier(r.carriers[i])
 		if c == nil {
 			continue
 		}
-		no, ok := c.try(s.seat(name), now, r.units)
+		no, ok := c.try(s.seat(c), r.from, now, r.units)
 		if ok {
+			r.gave(i)
+			if agent != nil {
+				agent.begin(now)
+			}
 			return c, refusal{}
 		}
 		if why.reason == "" {
@@ -108,11 +136,19 @@ func (s *scheduler) carrierFor(r *route, now time.Time) (*carrier, refusal) {
 	return nil, why
 }
 
-func (s *scheduler) seat(carrier string) *seat {
-	if s.seats[carrier] == nil {
-		s.seats[carrier] = &seat{wake: s.wake}
+func (s *scheduler) seat(c *carrier) *seat {
+	if s.seats[c] == nil {
+		s.seats[c] = &seat{wake: s.wake}
 	}
-	return s.seats[carrier]
+	return s.seats[c]
+}
+
+// unused gives back what was taken for a call that there was no recipient for.
+func (s *scheduler) unused(p plan) {
+	p.carrier.unused(p.route.from, p.route.units)
+	if agent := s.agents[p.route.agent]; agent != nil {
+		agent.unused()
+	}
 }
 
 // take books one call of the batch over the carrier.
@@ -126,6 +162,7 @@ func (s *scheduler) take(j *job, c *carrier) {
 	} else {
 		j.route.line.put(j)
 	}
+	s.relist(j.route)
 	if i := j.planned - 1; i >= 0 && i < len(s.planned) && s.planned[i].job == j && s.planned[i].carrier == c {
 		s.planned[i].n++
 		return
@@ -164,7 +201,7 @@ func (s *scheduler) undo(now time.Time) {
 		s.capacity.release(p.n)
 		p.job.limit.release(p.n)
 		for range p.n {
-			p.carrier.unused(p.route.units)
+			s.unused(p)
 		}
 		p.job.queued += p.n
 		p.job.inFlight -= p.n
@@ -175,10 +212,10 @@ func (s *scheduler) undo(now time.Time) {
 
 // retireSeats gives up what carriers hold for this organisation where it cannot use it.
 func (s *scheduler) retireSeats(now time.Time) {
-	for name, seat := range s.seats {
-		if s.draining || s.full || !s.wants(name) {
-			s.carriers[name].retire(seat, now)
-			delete(s.seats, name)
+	for c, seat := range s.seats {
+		if s.draining || (s.full && len(s.stranded) == 0) || !s.wants(c) {
+			c.retire(seat, now)
+			delete(s.seats, c)
 		}
 	}
 }
@@ -193,25 +230,34 @@ func (s *scheduler) stuck() bool {
 	return s.full
 }
 
-func (s *scheduler) wants(carrier string) bool {
+func (s *scheduler) wants(c *carrier) bool {
+	if s.carrier(c.name) != c { // it was replaced
+		return false
+	}
 	for _, r := range s.routes {
-		if r.line.len() > 0 && slices.Contains(r.carriers, carrier) {
+		if r.line.len() > 0 && slices.Contains(r.carriers, c.name) {
 			return true
 		}
 	}
-	return false
+	return slices.ContainsFunc(s.stranded, func(a *attempt) bool { return a.mayGoOver(c.name) })
 }
 
 // next moment at which there may be something to do without anything happening; zero: none.
-func (s *scheduler) wakeAt() time.Time {
+func (s *scheduler) wakeAt(now time.Time) time.Time {
 	var at time.Time
 	if s.due.len() > 0 {
-		at = earliest(at, s.due.first().batch.ScheduledAt)
+		// As a difference, since deadlines are on the monotonic clock, and soon, since the other one may be
+		// set meanwhile.
+		at = now.Add(min(s.due.first().batch.ScheduledAt.Sub(now), time.Minute))
 	}
 	if s.deadlines.len() > 0 {
 		at = earliest(at, s.deadlines.first().deadline)
 	}
-	if s.draining || s.held || s.full {
+	if s.held {
+		return at
+	}
+	at = earliest(at, s.strandedUntil)
+	if s.draining || s.full {
 		return at
 	}
 	for _, r := range s.routes {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -45,7 +46,7 @@ func TestRandomHonestCarrier(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		p := play{seed: rapid.Uint64().Draw(rt, "seed"), channels: rapid.IntRange(0, 8).Draw(rt, "channels")}
 		p.ops = ops("create", "create", "wait", "wait", "cancel", "pause", "resume", "retry", "target", "limit",
-			"crash", "restart", "faults", "rest", "cancel call", "reserve").Draw(rt, "ops")
+			"crash", "restart", "faults", "rest", "cancel call", "reserve", "swap", "refuse").Draw(rt, "ops")
 		p.check(t, rt)
 	})
 }
@@ -54,7 +55,7 @@ func TestRandomBrokenCarrier(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		p := play{seed: rapid.Uint64().Draw(rt, "seed"), broken: true}
 		p.ops = ops("create", "create", "wait", "wait", "cancel", "retry", "target", "crash", "restart",
-			"faults", "rest", "cancel call").Draw(rt, "ops")
+			"faults", "rest", "cancel call", "swap", "refuse").Draw(rt, "ops")
 		p.check(t, rt)
 	})
 }
@@ -73,6 +74,7 @@ type play struct {
 	faultMu  sync.Mutex
 	faults   *storetest.Faults
 	carrier  *fake.Carrier
+	refusing atomic.Int64 // of a hundred calls, by each carrier
 	dir      *directory
 	engine   *batch.Engine
 	cut      *partition
@@ -123,7 +125,10 @@ func (p *play) run() {
 	p.faults = storetest.NewFaults(memory.New(), p.fault)
 	p.dir = &directory{
 		orgs:   map[string]batch.Organisation{"a": {ConcurrencyLimit: 6}, "b": {ConcurrencyLimit: 3}},
-		number: batch.Number{E164: "+442079460000", Carriers: []string{"fake"}},
+		number: batch.Number{E164: "+442079460000", Carriers: []string{"one", "two"}},
+	}
+	if p.seed%2 == 0 {
+		p.dir.number.Weights = []int{2, 1}
 	}
 	carrier, err := fake.New(fake.Config{
 		Books: true, Seed: p.seed, Ring: 10 * time.Second, Talk: time.Minute, Unavailable: 0.1,
@@ -155,15 +160,54 @@ func (p *play) fault(storetest.Point) storetest.Fault {
 	return f
 }
 
+// dialers makes two carriers over the one that keeps the books. Each refuses calls of its own.
+func (p *play) dialers() map[string]dialer.Dialer {
+	all := map[string]dialer.Dialer{}
+	for i, name := range []string{"one", "two"} {
+		g := &gatekeeper{limits: dialer.Limits{Channels: p.channels}, refuse: func(c dialer.Call) error {
+			h := fnv.New64a()
+			fmt.Fprint(h, p.seed, name, c.ID)
+			return p.refusal(int(h.Sum64()%100), i)
+		}}
+		if p.broken {
+			g.Dialer = p.carrier.WithoutResume()
+			all[name] = g
+		} else {
+			g.Dialer = p.carrier.Dialer()
+			all[name] = resumingGatekeeper{g}
+		}
+	}
+	return all
+}
+
+type resumingGatekeeper struct{ *gatekeeper }
+
+func (g resumingGatekeeper) Resume(
+	ctx context.Context, c dialer.Call, report func(dialer.Progress),
+) (dialer.Outcome, error) {
+	return g.Dialer.(dialer.Resumer).Resume(ctx, c, report)
+}
+
+// refusal is what a carrier says to a call that has drawn a number below 100.
+func (p *play) refusal(drawn, carrier int) error {
+	switch {
+	case drawn >= int(p.refusing.Load()):
+		return nil
+	case drawn%4 == 0:
+		return &dialer.UnavailableError{}
+	case drawn%4 == 1 && carrier == 0:
+		return &dialer.UnavailableError{CallerOnly: true}
+	case drawn%4 == 1:
+		return &dialer.UnavailableError{AgentOnly: true}
+	}
+	return errForeign
+}
+
 // start has a new engine dial.
 func (p *play) start() {
-	d := p.carrier.Dialer()
-	if p.broken {
-		d = p.carrier.WithoutResume()
-	}
 	p.cut = &partition{Store: p.faults}
 	cfg := batch.Config{
-		Store: p.cut, Directory: p.dir, Dialers: map[string]dialer.Dialer{"fake": d}, DrainTimeout: 20 * time.Second,
+		Store: p.cut, Directory: p.dir, Dialers: p.dialers(), DrainTimeout: 20 * time.Second,
 	}
 	e, err := batch.New(cfg)
 	require.NoError(thrower{}, err)
@@ -221,6 +265,13 @@ func (p *play) do(o op) {
 		return
 	case "reserve":
 		p.reserve(o)
+		return
+	case "refuse":
+		p.refusing.Store(int64(o.A * 2))
+		return
+	case "swap":
+		_, err := p.engine.SetDialers(p.dialers())
+		require.NoError(thrower{}, err)
 		return
 	}
 	if len(p.batches) > 0 {
@@ -343,6 +394,7 @@ func (p *play) identity() {
 // settle ends the faults and waits for everything to end.
 func (p *play) settle() {
 	p.faulty.Store(false)
+	p.refusing.Store(0)
 	p.carrier.Rest(0)
 	p.dir.limit("a", 6)
 	p.dir.limit("b", 3)
@@ -378,7 +430,7 @@ func (p *play) judge() {
 		require.LessOrEqual(thrower{}, books.MostAtOnce(fake.Scope{Org: id}), limit, "limit of %s", id)
 	}
 	if p.channels > 0 && !p.crashed() {
-		require.LessOrEqual(thrower{}, books.MostAtOnce(fake.Scope{}), p.channels, "channels")
+		require.LessOrEqual(thrower{}, books.MostAtOnce(fake.Scope{}), 2*p.channels, "channels of the two")
 	}
 	for id := range p.limits {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -406,7 +458,7 @@ func (p *play) judgeBatch(books fake.Books, b store.Batch) {
 	for _, r := range rs {
 		counts.Add(r.Status, 1)
 		dials := books.Dials(fake.Scope{Recipient: r.ID()})
-		require.LessOrEqual(thrower{}, dials, r.Attempts, "more calls than attempts")
+		require.LessOrEqual(thrower{}, dials, 2*r.Attempts, "more calls than attempts have carriers")
 		placed := books.Placed(fake.Scope{Recipient: r.ID()})
 		require.LessOrEqual(thrower{}, placed, 1+p.retries[b.ID], "called again without being asked to")
 		if r.Status == fsm.Completed {

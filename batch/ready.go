@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 )
 
 // Ready tells whether this engine can do its work now: nil, or why not. It asks the store, so
 // it is for a probe every few seconds. An engine that was never meant to run is not
 // ready: who only creates and reads asks the store itself.
 func (e *Engine) Ready(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, e.cfg.StoreTimeout)
+	ctx, cancel := e.sys.timeout(ctx, e.cfg.StoreTimeout)
 	defer cancel()
 	if _, err := e.cfg.Store.Nodes(ctx); err != nil {
 		return fmt.Errorf("batch: the store does not answer: %w", err)
@@ -32,7 +31,7 @@ func (s *session) readiness() error {
 		return errors.New("batch: the engine is stopping")
 	case !s.ready.Load():
 		return errors.New("batch: calls of a node that is gone are being taken over")
-	case !s.leased(time.Now()):
+	case !s.leased(s.e.sys.now()):
 		return errors.New("batch: the lease of this node could not be renewed")
 	}
 	for _, l := range s.running() {

@@ -16,7 +16,7 @@ func (s *session) adopt(ctx context.Context) bool {
 	const page = 500
 	for ctx.Err() == nil {
 		orphans, err := s.adoptPage(ctx, page)
-		if err == nil && s.unsure.Swap(false) {
+		if err == nil && s.doubts() {
 			err = s.reclaim(ctx)
 		}
 		if err != nil {
@@ -39,10 +39,23 @@ func (s *session) adopt(ctx context.Context) bool {
 	return false
 }
 
+// doubts says whether to look for calls that this node owns without having learned it. A write that was
+// given up may be carried out yet, and nobody knows how much later; so a node that has given up one
+// asks again now and then as long as it has its name.
+func (s *session) doubts() bool {
+	const again = time.Minute
+	now := s.e.sys.now()
+	if !s.unsure.Swap(false) && (!s.doubted || now.Sub(s.reclaimed) < again) {
+		return false
+	}
+	s.doubted, s.reclaimed = true, now
+	return true
+}
+
 // reclaim finds the calls that were taken over when the answer got lost: this node owns
 // them and does not know it, so nobody else ever would.
 func (s *session) reclaim(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, s.e.cfg.StoreTimeout)
+	ctx, cancel := s.e.sys.timeout(ctx, s.e.cfg.StoreTimeout)
 	defer cancel()
 	active, err := s.e.cfg.Store.Active(ctx)
 	if err != nil {
@@ -70,7 +83,7 @@ func (s *session) begin() {
 }
 
 func (s *session) adoptPage(ctx context.Context, limit int) ([]store.Claimed, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.e.cfg.StoreTimeout)
+	ctx, cancel := s.e.sys.timeout(ctx, s.e.cfg.StoreTimeout)
 	defer cancel()
 	return s.e.cfg.Store.Adopt(ctx, s.node.ID, limit)
 }
@@ -119,8 +132,8 @@ func (l *loop) adopt(c store.Claimed, now time.Time) {
 
 func newLoop(s *session, o *orgState) *loop {
 	l := &loop{
-		s: s, org: o,
-		bell: make(chan struct{}, 1),
+		s: s, sys: s.e.sys, org: o,
+		bell: s.e.sys.newBell(), calls: newGroup(s.e.sys), helpers: newGroup(s.e.sys),
 		live: map[string]context.CancelCauseFunc{},
 		book: directoryBook{
 			agents: map[string]dialer.Agent{}, numbers: map[string]Number{}, faults: map[string]error{},
@@ -128,7 +141,7 @@ func newLoop(s *session, o *orgState) *loop {
 	}
 	l.sched = scheduler{
 		org: o.id, node: s.node.ID, regions: s.e.cfg.Regions, grace: s.e.cfg.Grace, maxStep: s.e.cfg.MaxStep,
-		capacity: o.capacity, carriers: s.e.carriers, wake: l.ring,
+		capacity: o.capacity, carrier: s.e.carriers.get, wake: l.ring,
 		newIDs: func(now time.Time, n int) ([]string, error) {
 			return store.NewCallIDs(now, s.e.cfg.Random, n)
 		},

@@ -23,7 +23,7 @@ type directoryBook struct {
 
 // refresh brings the scheduler what others wrote to the store.
 func (l *loop) refresh(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, l.s.e.cfg.StoreTimeout)
+	ctx, cancel := l.sys.timeout(ctx, l.s.e.cfg.StoreTimeout)
 	defer cancel()
 	return l.read(ctx)
 }
@@ -56,7 +56,7 @@ func (l *loop) read(ctx context.Context) error {
 }
 
 func (l *loop) load(batches []store.Batch) {
-	now := time.Now()
+	now := l.sys.now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, b := range batches {
@@ -82,7 +82,7 @@ func (l *loop) readHangUps(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("calls to be ended: %w", err)
 	}
-	now := time.Now()
+	now := l.sys.now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, c := range calls {
@@ -95,7 +95,7 @@ func (l *loop) readHangUps(ctx context.Context) error {
 // and whatever its batches need. It does not wait for the answers: a directory
 // that is slow or gone keeps no call from being ended and written down.
 func (l *loop) consult(ctx context.Context) {
-	now := time.Now()
+	now := l.sys.now()
 	if l.book.asking || now.Sub(l.book.at) < l.s.e.cfg.DirectoryTTL {
 		return
 	}
@@ -104,7 +104,7 @@ func (l *loop) consult(ctx context.Context) {
 		return
 	}
 	l.book.asking = true
-	l.helpers.Go(func() {
+	l.helpers.begin(func() {
 		a := l.ask(ctx, agents, numbers)
 		l.post(func(now time.Time) { l.learn(ctx, a, now) })
 	})
@@ -124,7 +124,7 @@ type answer[T any] struct {
 }
 
 func (l *loop) ask(ctx context.Context, agents, numbers map[string]bool) answers {
-	ctx, cancel := context.WithTimeout(ctx, l.s.e.cfg.StoreTimeout)
+	ctx, cancel := l.sys.timeout(ctx, l.s.e.cfg.StoreTimeout)
 	defer cancel()
 	a := answers{agents: map[string]answer[dialer.Agent]{}, numbers: map[string]answer[Number]{}}
 	a.organisation, a.err = l.s.e.cfg.Directory.Organisation(ctx, l.org.id)
@@ -212,12 +212,12 @@ func (l *loop) route(now time.Time) {
 			unable.reason = WaitNumber
 		}
 		to := endpoint{from: n.E164, agent: a}
-		if same := j.route != nil && unable.reason == "" && j.key == routeKey(n); same {
+		if same := j.route != nil && unable.reason == "" && j.key == routeKey(n, a.ID); same {
 			j.endpoint = to
 			continue
 		}
 		l.book.unsure = l.book.unsure || unable.reason != ""
-		j.key = routeKey(n)
+		j.key = routeKey(n, a.ID)
 		l.sched.setRoute(j, n, to, unable, now)
 	}
 }

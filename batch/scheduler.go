@@ -23,9 +23,9 @@ type scheduler struct {
 	grace    time.Duration
 	maxStep  int
 	newIDs   func(now time.Time, n int) ([]string, error)
-	capacity *capacity // the organisation's
-	carriers map[string]*carrier
-	wake     func() // for seats: a carrier has room again
+	capacity *capacity                  // the organisation's
+	carrier  func(name string) *carrier // nil: there is none
+	wake     func()                     // for seats: a carrier has room again
 
 	limit    int  // the organisation's
 	other    int  // calls in flight of other nodes
@@ -34,12 +34,16 @@ type scheduler struct {
 
 	jobs   map[string]*job // by batch id
 	routes map[string]*route
-	due    *priority[*job] // scheduled for later
-	seats  map[string]*seat
+	ready  *priority[*route] // while units are shared: those that may get one
+	due    *priority[*job]   // scheduled for later
+	seats  map[*carrier]*seat
+	agents map[string]*breaker // of agents that could not be reached
 
-	calls     map[string]*attempt // by call id
-	deadlines *priority[*attempt]
-	ending    int // calls that ended and whose end is not written yet
+	calls         map[string]*attempt // by call id
+	deadlines     *priority[*attempt]
+	stranded      []*attempt // that their carrier refused and that wait for another one
+	strandedUntil time.Time  // when one of them may find one without being woken
+	ending        int        // calls that ended and whose end is not written yet
 
 	events  []store.Event
 	planned []plan
@@ -59,7 +63,11 @@ type hangUp struct {
 func (s *scheduler) init() {
 	s.jobs = map[string]*job{}
 	s.routes = map[string]*route{}
-	s.seats = map[string]*seat{}
+	s.seats = map[*carrier]*seat{}
+	s.agents = map[string]*breaker{}
+	s.ready = newPriority(
+		func(a, b *route) bool { return before(a.line.first(), b.line.first()) },
+		func(r *route) *int { return &r.inReady })
 	s.calls = map[string]*attempt{}
 	s.due = newPriority(
 		func(a, b *job) bool { return a.batch.ScheduledAt.Before(b.batch.ScheduledAt) },
@@ -109,7 +117,7 @@ func (s *scheduler) dials(region string) bool {
 }
 
 func (s *scheduler) forget(j *job) {
-	s.delist(j)
+	s.leaveRoute(j)
 	s.setOther(j, 0)
 	s.capacity.setOther(s.other)
 	delete(s.jobs, j.batch.ID)
@@ -117,16 +125,27 @@ func (s *scheduler) forget(j *job) {
 
 // setRoute tells how a batch's calls leave, or why they cannot.
 func (s *scheduler) setRoute(j *job, n Number, to endpoint, unable refusal, now time.Time) {
-	s.delist(j)
-	j.route, j.endpoint, j.unable = nil, to, unable
+	s.leaveRoute(j)
+	j.endpoint, j.unable = to, unable
 	if unable.reason == "" {
-		key := routeKey(n)
+		key := routeKey(n, to.agent.ID)
 		if s.routes[key] == nil {
-			s.routes[key] = newRoute(n.Carriers, n.channels())
+			s.routes[key] = newRoute(key, n, to.agent.ID)
 		}
 		j.route = s.routes[key]
+		j.route.jobs++
 	}
 	s.enlist(j, now)
+}
+
+func (s *scheduler) leaveRoute(j *job) {
+	s.delist(j)
+	if r := j.route; r != nil {
+		j.route = nil
+		if r.jobs--; r.jobs == 0 {
+			delete(s.routes, r.key)
+		}
+	}
 }
 
 // enlist puts a batch where it belongs: among the scheduled, in its route's line at the
@@ -182,7 +201,7 @@ func (s *scheduler) advanced(step store.Step, res store.Advanced, now time.Time)
 	for _, id := range res.Lost {
 		s.lose(id, now)
 	}
-	starts := s.start(res.Claimed, now)
+	starts := append(s.start(res.Claimed, now), s.moved(step)...)
 	for _, b := range res.Batches {
 		s.load(b, now)
 	}
@@ -214,7 +233,7 @@ func (s *scheduler) start(claimed []store.Claimed, now time.Time) []placement {
 			}
 			s.capacity.release(1)
 			p.job.limit.release(1)
-			p.carrier.unused(p.route.units)
+			s.unused(p)
 		}
 		p.job.pace.add(begun, now)
 	}
@@ -231,7 +250,7 @@ type placement struct {
 func (s *scheduler) begin(p plan, c store.Claimed, now time.Time) placement {
 	a := &attempt{
 		id: c.Call.ID, index: c.Call.Index, number: c.Call.Attempt, job: p.job, carrier: p.carrier,
-		units: p.route.units, status: fsm.Dispatched,
+		units: p.route.units, from: c.Call.From, status: fsm.Dispatched,
 	}
 	p.job.own++
 	s.calls[a.id] = a

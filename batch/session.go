@@ -2,9 +2,9 @@ package batch
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,34 +24,41 @@ const (
 // losing it. Whoever has lost a lease owns nothing under its old name any more, so it
 // comes back as another session, under a name that was never used.
 type session struct {
-	e      *Engine
-	node   store.Node
-	fenced chan struct{}
-	fence  func() // closes fenced
+	e    *Engine
+	node store.Node
+
+	fenced atomic.Bool // the lease is lost
+	bell   *bell       // it rings then
 
 	// ready says that the calls which could be taken over have been. Before that no call
 	// begins: what is in flight at a carrier is not known yet.
 	ready  atomic.Bool
 	until  atomic.Pointer[time.Time] // of the lease, by this process's monotonic clock
 	unsure atomic.Bool               // calls may be this node's without it having learned it
+	doubted   bool      // they may have been, once; only run uses it
+	reclaimed time.Time // when they were last looked for; only run uses it
 
 	mu       sync.Mutex
 	loops    map[string]*loop // by organisation
 	draining bool
-	wg       sync.WaitGroup // loops
+	working  *group // loops
 	cancel   context.CancelFunc
 	ctx      context.Context //nolint:containedctx // the lifetime of loops, which begin at any time
 }
 
 // openSession takes a lease.
 func (e *Engine) openSession(ctx context.Context) (*session, error) {
-	s := &session{
-		e:      e,
-		node:   store.Node{ID: "node_" + rand.Text(), Regions: e.cfg.Regions, StartedAt: e.now()},
-		fenced: make(chan struct{}),
-		loops:  map[string]*loop{},
+	id, err := newNodeID(e.cfg.Random)
+	if err != nil {
+		return nil, err
 	}
-	s.fence = sync.OnceFunc(func() { close(s.fenced) })
+	s := &session{
+		e:       e,
+		node:    store.Node{ID: id, Regions: e.cfg.Regions, StartedAt: e.now()},
+		bell:    e.sys.newBell(),
+		working: newGroup(e.sys),
+		loops:   map[string]*loop{},
+	}
 	if err := s.heartbeat(ctx, e.cfg.Lease); err != nil {
 		if !errors.Is(err, store.ErrOwned) {
 			s.resign(ctx) // it may have been written all the same, and nobody would renew it
@@ -74,21 +81,36 @@ func (e *Engine) reopenSession(ctx context.Context) *session {
 			return s
 		}
 		e.cfg.Logger.WarnContext(ctx, "taking up work again failed", "error", err)
-		select {
-		case <-ctx.Done():
-		case <-time.After(e.cfg.PollInterval):
-		}
+		e.sys.wait(ctx, nil, e.sys.now().Add(e.cfg.PollInterval))
 	}
 	return nil
+}
+
+// fence ends the session: its lease is lost.
+func (s *session) fence() {
+	s.fenced.Store(true)
+	s.bell.ring()
+}
+
+// newNodeID returns an id that no node had before.
+func newNodeID(random io.Reader) (string, error) {
+	const bytes = 16
+	id := make([]byte, bytes)
+	if _, err := io.ReadFull(random, id); err != nil {
+		return "", fmt.Errorf("batch: a name for the node: %w", err)
+	}
+	return fmt.Sprintf("node_%x", id), nil
 }
 
 func (s *session) heartbeat(ctx context.Context, lease time.Duration) error {
 	// Not as long as the lease lasts: one answer that never comes must not cost it.
 	const perLease = 3
-	ctx, cancel := context.WithTimeout(ctx, min(s.e.cfg.StoreTimeout, s.e.cfg.Lease/perLease))
+	ctx, cancel := s.e.sys.timeout(ctx, min(s.e.cfg.StoreTimeout, s.e.cfg.Lease/perLease))
 	defer cancel()
-	begun := time.Now()
-	err := s.e.cfg.Store.Heartbeat(ctx, s.node, lease)
+	begun := s.e.sys.now()
+	node := s.node
+	node.Carriers = s.e.carriers.names()
+	err := s.e.cfg.Store.Heartbeat(ctx, node, lease)
 	if err != nil {
 		return err
 	}
@@ -107,40 +129,53 @@ func (s *session) leased(now time.Time) bool { return !now.After(*s.until.Load()
 
 // run dials until ctx ends or the lease is lost.
 func (s *session) run(ctx context.Context) ending {
-	var helpers sync.WaitGroup
+	helpers := newGroup(s.e.sys)
 	helping, stop := context.WithCancel(context.WithoutCancel(ctx))
-	helpers.Go(func() { s.beat(helping) })
-	defer s.close(&helpers, stop)
+	helpers.begin(func() { s.beat(helping) })
+	if hinter, ok := s.e.cfg.Store.(store.Hinter); ok {
+		helpers.begin(func() { s.heed(hinter.Hints(helping)) })
+	}
+	defer s.close(helpers, stop)
 	s.e.cfg.Logger.InfoContext(ctx, "dialling", "node", s.node.ID)
-	ticker := time.NewTicker(s.e.cfg.PollInterval)
-	defer ticker.Stop()
 	var adopted time.Time
 	for {
-		if time.Since(adopted) >= s.e.cfg.Lease/2 && s.adopt(ctx) {
-			adopted = time.Now()
+		begun := s.e.sys.now()
+		if begun.Sub(adopted) >= s.e.cfg.Lease/2 && s.adopt(ctx) {
+			adopted = s.e.sys.now()
 		}
 		s.poll(ctx)
-		select {
-		case <-s.fenced:
+		s.e.sys.wait(ctx, s.bell, begun.Add(s.e.cfg.PollInterval))
+		switch {
+		case s.fenced.Load():
 			return fenced
-		case <-ctx.Done():
+		case ctx.Err() != nil:
 			s.drain()
 			return drained
-		case <-ticker.C:
 		}
+	}
+}
+
+// heed takes the store's hints, until there are no more.
+func (s *session) heed(hints <-chan string) {
+	for org := range hints {
+		if org == "" {
+			s.bell.ring() // it polls
+			continue
+		}
+		s.e.feed.changed(org)
+		s.changed(org)
 	}
 }
 
 // beat renews the lease until ctx ends.
 func (s *session) beat(ctx context.Context) {
 	const perLease = 3
-	ticker := time.NewTicker(s.e.cfg.Lease / perLease)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
+	for due := s.e.sys.now(); ; {
+		// One that took longer than that is followed at once.
+		due = later(due.Add(s.e.cfg.Lease/perLease), s.e.sys.now())
+		s.e.sys.wait(ctx, nil, due)
+		if ctx.Err() != nil {
 			return
-		case <-ticker.C:
 		}
 		err := s.heartbeat(ctx, s.e.cfg.Lease)
 		switch {
@@ -153,9 +188,16 @@ func (s *session) beat(ctx context.Context) {
 	}
 }
 
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
 // poll finds the organisations that have something to do, and those where others did something.
 func (s *session) poll(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, s.e.cfg.StoreTimeout)
+	ctx, cancel := s.e.sys.timeout(ctx, s.e.cfg.StoreTimeout)
 	defer cancel()
 	active, err := s.e.cfg.Store.Active(ctx)
 	if err != nil {
@@ -194,7 +236,7 @@ func (s *session) loop(org string) *loop {
 	}
 	l := newLoop(s, s.e.useOrg(org))
 	s.loops[org] = l
-	s.wg.Go(func() {
+	s.working.begin(func() {
 		defer s.e.dropOrg(l.org)
 		l.run(s.ctx)
 	})
@@ -251,43 +293,36 @@ func (s *session) drain() {
 	for _, l := range s.running() {
 		l.post(func(time.Time) { l.sched.draining = true })
 	}
-	idle := make(chan struct{})
-	go func() { // ends with the loops, which close waits for
-		s.wg.Wait()
-		close(idle)
-	}()
-	if wait := s.e.cfg.DrainTimeout; wait != NoDrain && s.await(idle, wait) {
+	if wait := s.e.cfg.DrainTimeout; wait != NoDrain && s.await(wait) {
 		return
 	}
 	for _, l := range s.running() {
 		l.post(func(now time.Time) { l.sched.letGo(now) })
 	}
 	// Twice: until the dialer's time to hang up is over, and until that is written.
-	s.await(idle, 2*s.e.cfg.Grace)
+	s.await(2 * s.e.cfg.Grace)
 }
 
-// await says whether done was closed within wait. A lost lease ends the waiting.
-func (s *session) await(done <-chan struct{}, wait time.Duration) bool {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	ticker := time.NewTicker(s.e.cfg.PollInterval)
-	defer ticker.Stop()
+// await says whether all loops ended within wait. A lost lease ends the waiting.
+func (s *session) await(wait time.Duration) bool {
+	until := s.e.sys.now().Add(wait)
 	for {
-		select {
-		case <-done:
+		now := s.e.sys.now()
+		switch {
+		case s.working.empty():
 			return true
-		case <-timer.C:
+		case s.fenced.Load() || !now.Before(until):
 			return false
-		case <-s.fenced:
-			return false
-		case <-ticker.C:
-			s.poll(s.ctx) // others may cancel a call
 		}
+		if s.working.wait(earliest(until, now.Add(s.e.cfg.PollInterval))) {
+			return true
+		}
+		s.poll(s.ctx) // others may cancel a call
 	}
 }
 
 // close ends everything that belongs to the session and gives up its lease.
-func (s *session) close(helpers *sync.WaitGroup, stop context.CancelFunc) {
+func (s *session) close(helpers *group, stop context.CancelFunc) {
 	s.e.mu.Lock()
 	s.e.session = nil
 	s.e.mu.Unlock()
@@ -296,19 +331,16 @@ func (s *session) close(helpers *sync.WaitGroup, stop context.CancelFunc) {
 	s.mu.Unlock()
 	loops := s.running()
 	s.cancel()
-	s.wg.Wait()
+	s.working.wait(time.Time{})
 	s.awaitCalls(loops)
 	for _, l := range loops {
 		l.release()
 	}
 	stop()
-	helpers.Wait()
-	select {
-	case <-s.fenced:
-		return
-	default:
+	helpers.wait(time.Time{})
+	if !s.fenced.Load() {
+		s.resign(s.ctx)
 	}
-	s.resign(s.ctx)
 }
 
 // resign gives up the lease. ctx may have ended: it is about the node's name only.
@@ -322,18 +354,11 @@ func (s *session) resign(ctx context.Context) {
 // awaitCalls waits for the calls that were let go of. A dialer that does not return
 // then has lost its goroutine.
 func (s *session) awaitCalls(loops []*loop) {
-	gone := make(chan struct{})
-	go func() { // ends with the dialers' calls
-		for _, l := range loops {
-			l.calls.Wait()
+	until := s.e.sys.now().Add(s.e.cfg.Grace)
+	for _, l := range loops {
+		if !l.calls.wait(until) {
+			s.e.cfg.Logger.Error("a dialer does not end its calls; their goroutines are left behind", "node", s.node.ID)
+			return
 		}
-		close(gone)
-	}()
-	timer := time.NewTimer(s.e.cfg.Grace)
-	defer timer.Stop()
-	select {
-	case <-gone:
-	case <-timer.C:
-		s.e.cfg.Logger.Error("a dialer does not end its calls; their goroutines are left behind", "node", s.node.ID)
 	}
 }

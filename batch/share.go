@@ -1,6 +1,9 @@
 package batch
 
 import (
+	"cmp"
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -50,26 +53,78 @@ func before(a, b *job) bool {
 	return a.batch.ID < b.batch.ID
 }
 
-// route is how the calls of some batches leave: the carriers of their number, in order of
-// preference, and what a call weighs there. Batches with the same route are full, paced
-// and at rest together, so they share a queue and one of them speaks for all.
+// route is how the calls of some batches leave: the number that calls, its carriers, what a call
+// weighs there, and the agent. Batches with the same route are full, paced and at rest
+// together, so they share a queue and one of them speaks for all.
 type route struct {
+	key      string
 	carriers []string
+	weights  []int     // of the carriers; nil: they are in order of preference
+	passed   []float64 // calls that each was given, divided by its weight
+	order    []int     // of the carriers, for weighted
 	units    int
-	line     *priority[*job]
-	blocked  refusal // why none of them got a unit in the last step; no reason: they did
+	from     dialer.Phone
+	agent    string
+
+	jobs    int // that have this route
+	line    *priority[*job]
+	blocked refusal // why none of them got a unit in the last step; no reason: they did
+	inReady int     // place in scheduler.ready
 }
 
-func newRoute(carriers []string, units int) *route {
-	return &route{
-		carriers: carriers,
-		units:    units,
-		line:     newPriority(before, func(j *job) *int { return &j.inLine }),
+func newRoute(key string, n Number, agent string) *route {
+	r := &route{
+		key: key, carriers: n.Carriers, units: n.channels(), from: n.E164, agent: agent,
+		line: newPriority(before, func(j *job) *int { return &j.inLine }),
 	}
+	if n.weighted() {
+		r.weights, r.passed = n.Weights, make([]float64, len(n.Carriers))
+	}
+	for i := range n.Carriers {
+		r.order = append(r.order, i)
+	}
+	return r
 }
 
-func routeKey(n Number) string {
-	return strings.Join(n.Carriers, "\x00") + "\x00" + strconv.Itoa(n.channels())
+// inOrder returns the indexes of the carriers in the order in which they are to be asked: that of
+// preference, or the one that has had the fewest calls for its weight first.
+func (r *route) inOrder() []int {
+	if r.weights != nil {
+		slices.SortStableFunc(r.order, func(a, b int) int {
+			return cmp.Compare(r.passed[a]+1/float64(r.weights[a]), r.passed[b]+1/float64(r.weights[b]))
+		})
+	}
+	return r.order
+}
+
+// gave tells that the carrier at an index of carriers was given a call. Those that came before it and took
+// none save nothing up for when they do.
+func (r *route) gave(at int) {
+	if r.weights == nil {
+		return
+	}
+	level := r.passed[at]
+	for _, i := range r.order {
+		if i == at {
+			break
+		}
+		r.passed[i] = max(r.passed[i], level)
+	}
+	r.passed[at] += 1 / float64(r.weights[at])
+}
+
+func routeKey(n Number, agent string) string {
+	weights := ""
+	if n.weighted() {
+		weights = fmt.Sprint(n.Weights)
+	}
+	parts := append(slices.Clone(n.Carriers), weights, strconv.Itoa(n.channels()), string(n.E164), agent)
+	return strings.Join(parts, "\x00")
+}
+
+// weighted says that the carriers have weights, and not an order. Weights that are not one for each are none.
+func (n Number) weighted() bool {
+	return len(n.Weights) == len(n.Carriers) && len(n.Weights) > 0 && slices.Min(n.Weights) > 0
 }
 
 func (n Number) channels() int { return max(n.Channels, 1) }

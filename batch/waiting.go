@@ -10,7 +10,7 @@ const (
 	WaitScheduled  WaitReason = "scheduled"          // the batch begins later
 	WaitPaused     WaitReason = "paused"             // the batch is paused
 	WaitNotRunning WaitReason = "not_running"        // no engine that dials the batch's region is alive
-	WaitAgent      WaitReason = "agent"              // the agent is not there any more
+	WaitAgent      WaitReason = "agent"              // the agent is not there any more, or cannot be reached
 	WaitNumber     WaitReason = "number"             // the number is not there any more, or cannot place calls
 	WaitDirectory  WaitReason = "directory"          // the directory cannot be asked
 	WaitNoCarrier  WaitReason = "no_carrier"         // no carrier of the number is there, or all of them rest

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/outdial/outdial/dialer"
 	"github.com/outdial/outdial/fsm"
 	"github.com/outdial/outdial/store"
 )
@@ -138,7 +140,7 @@ func (e *Engine) explainHere(b store.Batch) (Waiting, bool) {
 	if l.storeError != nil {
 		return Waiting{Reason: WaitStore, Detail: "the store cannot be reached, so no call may start"}, true
 	}
-	return l.sched.explain(b.ID)
+	return l.sched.explain(b.ID, e.sys.now())
 }
 
 func (e *Engine) loopOf(org string) *loop {
@@ -152,7 +154,7 @@ func (e *Engine) loopOf(org string) *loop {
 }
 
 // explain tells what kept the batch from getting a unit in the last step.
-func (s *scheduler) explain(batchID string) (Waiting, bool) {
+func (s *scheduler) explain(batchID string, now time.Time) (Waiting, bool) {
 	j := s.jobs[batchID]
 	switch {
 	case j == nil:
@@ -176,19 +178,61 @@ func (s *scheduler) explain(batchID string) (Waiting, bool) {
 		return Waiting{Reason: WaitItsTurn, Detail: "the batch has just been created"}, true
 	case j.route.blocked.reason != "":
 		return Waiting{
-			Reason: j.route.blocked.reason, Until: j.route.blocked.until,
-			Detail: waitDetails()[j.route.blocked.reason],
+			Reason: j.route.blocked.reason, Until: stored(j.route.blocked.until), Detail: s.blockage(j.route, now),
 		}, true
 	}
 	return Waiting{Reason: WaitItsTurn, Detail: "others come first"}, true
 }
 
-func waitDetails() map[WaitReason]string {
-	return map[WaitReason]string{
+// blockage tells of each carrier of a route why it took no call. What a carrier said is the host's to
+// know, see Engine.Carriers: it may be about another organisation's call.
+func (s *scheduler) blockage(r *route, now time.Time) string {
+	if r.blocked.reason == WaitAgent {
+		return "the agent cannot be reached"
+	}
+	if len(r.carriers) == 0 {
+		return "the number has no carrier"
+	}
+	parts := make([]string, len(r.carriers))
+	for i, name := range r.carriers {
+		parts[i] = fmt.Sprintf("%s: %s", name, s.carrier(name).condition(r.from, r.units, now))
+	}
+	what := map[WaitReason]string{
 		WaitChannels:  "the carrier's channels are in use",
 		WaitPacing:    "the carrier takes no more calls this moment",
 		WaitNoCarrier: "no carrier of the number takes calls now",
 	}
+	return what[r.blocked.reason] + " (" + strings.Join(parts, "; ") + ")"
+}
+
+// condition says what a call from a number would meet.
+func (c *carrier) condition(from dialer.Phone, units int, now time.Time) string {
+	if c == nil {
+		return "there is no such carrier here"
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	whole, caller := c.breaker.state(now), (&breaker{}).state(now)
+	if b := c.callers[from]; b != nil {
+		caller = b.state(now)
+	}
+	switch {
+	case whole.Position == BreakerOpen && c.breaker.tripped:
+		return "it rests, because too many calls broke down"
+	case whole.Position == BreakerOpen:
+		return "it rests, because it takes no calls at present"
+	case whole.Position == BreakerHalfOpen:
+		return "it is being tried out after a rest"
+	case caller.Position == BreakerOpen:
+		return "it takes no calls from this number at present"
+	case caller.Position == BreakerHalfOpen:
+		return "it is being tried out whether it takes calls from this number"
+	case c.channels != nil && units > c.most:
+		return fmt.Sprintf("a call needs %d of its %d channels", units, c.most)
+	case c.channels != nil && c.units+c.before >= c.most:
+		return fmt.Sprintf("its %d channels are in use", c.most)
+	}
+	return "it takes no more calls this moment"
 }
 
 // explainFromStore tells what can be seen without the engine that dials.

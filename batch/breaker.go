@@ -1,0 +1,153 @@
+package batch
+
+import "time"
+
+// How long a carrier that takes no calls is left alone: it doubles with each try.
+// A probe that was not refused within probeTime is taken for a good one, since a carrier
+// need not report anything before its call is over.
+const (
+	minRest   = time.Second
+	maxRest   = time.Minute
+	probeTime = 5 * time.Second
+)
+
+// maxProbes is how many calls try out a carrier after a rest. With one, a recipient that the
+// carrier always refuses, being the first in its batch each time, would keep it closed to all.
+const maxProbes = 2
+
+// A breaker trips when of the last windowSize calls, but at least minResults, every second one
+// broke down: what became of those is not known, and each one more would be a person written off.
+const (
+	windowSize = 20
+	minResults = 10
+)
+
+// breaker keeps calls from what does not take them, or breaks them down: a carrier, a number to
+// call from at a carrier, an agent. It is closed, or open until a time, or half open: then a few
+// calls try it out. Whoever has it guards it.
+type breaker struct {
+	restUntil time.Time
+	rests     int       // that there were, ever
+	refusals  int       // rests in a row; above 0, few calls are let through, as probes
+	probe     time.Time // no further probes before this
+	probes    int       // of those that may be under way together
+	taken     bool      // a call was taken since the last refusal
+	tripped   bool      // it rests because calls broke down: only one that does not ends that
+	cause     string    // why it rests, for a person to read
+
+	results [windowSize]bool // of the latest calls: it broke down
+	n       int              // results that there are, ever
+	broken  int              // of those in the window
+}
+
+// allows says whether a call may begin, and else when to ask again. A probe is counted by begin.
+func (b *breaker) allows(now time.Time) (until time.Time, ok bool) {
+	switch {
+	case now.Before(b.restUntil):
+		return b.restUntil, false
+	case now.Before(b.probe) && b.probes >= maxProbes:
+		return b.probe, false
+	}
+	return time.Time{}, true
+}
+
+// probing says that it is the probes under way which keep others out.
+func (b *breaker) probing(now time.Time) bool { return !now.Before(b.restUntil) }
+
+// begin tells that a call begins.
+func (b *breaker) begin(now time.Time) {
+	if b.refusals == 0 {
+		return
+	}
+	if !now.Before(b.probe) {
+		b.probes = 0
+	}
+	b.probes++
+	b.probe = now.Add(probeTime)
+}
+
+// unused tells that a call that began was none.
+func (b *breaker) unused() { b.probe, b.probes = time.Time{}, 0 }
+
+// refused opens it: a call was not taken. after is how long the other side asks for; 0: it does not say.
+func (b *breaker) refused(now time.Time, after time.Duration, cause string) {
+	b.unused()
+	b.taken = false
+	b.cause = cause
+	if now.Before(b.restUntil) {
+		return // one of several calls that were under way together
+	}
+	if after <= 0 {
+		const doublings = 6
+		after = min(minRest<<min(b.refusals, doublings), maxRest)
+	}
+	b.refusals++
+	b.rests++
+	b.restUntil = now.Add(after)
+}
+
+// took tells that a call was taken, whatever becomes of it. It says whether that closed it.
+func (b *breaker) took() (closed bool) {
+	b.taken = true
+	return !b.tripped && b.close()
+}
+
+// went tells that a call went as calls do.
+func (b *breaker) went() (closed bool) {
+	b.taken = true
+	b.count(false)
+	return b.close()
+}
+
+func (b *breaker) close() bool {
+	if b.refusals == 0 {
+		return false
+	}
+	if b.tripped {
+		b.n, b.broken = 0, 0
+	}
+	b.refusals, b.tripped, b.cause = 0, false, ""
+	b.unused()
+	return true
+}
+
+// broke tells that a call broke down. It says whether that opened it.
+func (b *breaker) broke(now time.Time, cause string) (opened bool) {
+	b.count(true)
+	known := min(b.n, windowSize)
+	if !b.tripped && (known < minResults || 2*b.broken < known) {
+		return false
+	}
+	if now.Before(b.restUntil) {
+		return false
+	}
+	b.tripped = true
+	b.refused(now, 0, cause)
+	return true
+}
+
+func (b *breaker) count(broke bool) {
+	at := &b.results[b.n%windowSize]
+	if b.n >= windowSize && *at {
+		b.broken--
+	}
+	*at = broke
+	if broke {
+		b.broken++
+	}
+	b.n++
+}
+
+// state is what is seen of it from outside.
+func (b *breaker) state(now time.Time) BreakerState {
+	s := BreakerState{Cause: b.cause, Calls: min(b.n, windowSize), Broken: b.broken}
+	switch {
+	case now.Before(b.restUntil):
+		s.Position, s.Until = BreakerOpen, stored(b.restUntil)
+	case b.refusals > 0:
+		s.Position = BreakerHalfOpen
+	default:
+		s.Position = BreakerClosed
+	}
+	return s
+}

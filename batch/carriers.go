@@ -1,0 +1,164 @@
+package batch
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/outdial/outdial/dialer"
+)
+
+// carriers are those that an engine has now, by name. It is safe for concurrent use.
+type carriers struct {
+	swapping sync.Mutex
+	now      atomic.Pointer[map[string]*carrier]
+}
+
+func newCarriers(dialers map[string]dialer.Dialer) *carriers {
+	all := map[string]*carrier{}
+	for name, d := range dialers {
+		all[name] = newCarrier(name, d)
+	}
+	c := &carriers{}
+	c.now.Store(&all)
+	return c
+}
+
+// get returns nil for one that there is not.
+func (c *carriers) get(name string) *carrier { return (*c.now.Load())[name] }
+
+func (c *carriers) all() map[string]*carrier { return *c.now.Load() }
+
+func (c *carriers) names() []string { return slices.Sorted(maps.Keys(c.all())) }
+
+// swap replaces them. The channel is closed when nobody uses those that went.
+func (c *carriers) swap(dialers map[string]dialer.Dialer) <-chan struct{} {
+	c.swapping.Lock()
+	defer c.swapping.Unlock()
+	old, next := c.all(), map[string]*carrier{}
+	for name, d := range dialers {
+		if before := old[name]; before != nil && same(before.dialer, d) {
+			next[name] = before
+		} else {
+			next[name] = newCarrier(name, d)
+		}
+	}
+	c.now.Store(&next)
+	gone := make([]*carrier, 0, len(old))
+	for name, before := range old {
+		if next[name] != before {
+			gone = append(gone, before)
+		}
+	}
+	retired := make(chan struct{})
+	var left atomic.Int64
+	left.Store(int64(len(gone)))
+	for _, before := range gone {
+		before.replace(next[before.name], func() {
+			if left.Add(-1) == 0 {
+				close(retired)
+			}
+		})
+	}
+	if len(gone) == 0 {
+		close(retired)
+	}
+	return retired
+}
+
+// same says that two dialers are one. Those of a type that cannot be compared never are.
+func same(a, b dialer.Dialer) bool {
+	return reflect.TypeOf(a) == reflect.TypeOf(b) && reflect.TypeOf(a).Comparable() && a == b
+}
+
+func checkDialers(dialers map[string]dialer.Dialer) error {
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(dialers)) {
+		if name == "" || dialers[name] == nil {
+			errs = append(errs, fmt.Errorf("carrier %q: expected a name and a dialer", name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// SetDialers replaces Config.Dialers. Calls in flight end over the dialer where they began; every
+// later one goes over what its name stands for now. A dialer that is the same value as the
+// one that had its name before keeps what is known of it: channels in use, pace, rest. Where the
+// value is another one, the calls that are in flight over the former one still count against
+// the name's channels.
+//
+// retired is closed when no call uses any of those that were replaced, so that the host may
+// close them. An error names what cannot be used, and nothing is changed.
+func (e *Engine) SetDialers(dialers map[string]dialer.Dialer) (retired <-chan struct{}, err error) {
+	if err := checkDialers(dialers); err != nil {
+		return nil, fmt.Errorf("batch: dialers: %w", err)
+	}
+	retired = e.carriers.swap(dialers)
+	if s := e.current(); s != nil {
+		for _, l := range s.running() {
+			l.ring()
+		}
+	}
+	return retired, nil
+}
+
+// BreakerPosition says whether calls pass.
+type BreakerPosition string
+
+// The positions of a breaker.
+const (
+	BreakerClosed   BreakerPosition = "closed"    // calls pass
+	BreakerHalfOpen BreakerPosition = "half_open" // a few at a time, to try it out
+	BreakerOpen     BreakerPosition = "open"      // none, until a time
+)
+
+// BreakerState is what the engine has learned of a carrier from its calls.
+type BreakerState struct {
+	Position BreakerPosition
+	Until    time.Time // open until then
+	Cause    string    // why it is not closed, for a person to read
+	Calls    int       // the latest calls whose end is known: at most 20
+	Broken   int       // those of them whose fate is unknown
+}
+
+// CarrierState is a carrier as an engine sees it.
+type CarrierState struct {
+	Name     string
+	InUse    int // channels that its calls hold, those of a dialer that had its name before too
+	Channels int // that there are; 0: no limit
+	Breaker  BreakerState
+
+	// Callers are the numbers to call from that have trouble there, while others may have none.
+	Callers map[dialer.Phone]BreakerState
+}
+
+// Carriers tells of every carrier what this engine knows, by name in ascending order.
+func (e *Engine) Carriers() []CarrierState {
+	now := e.sys.now()
+	all := e.carriers.all()
+	states := make([]CarrierState, 0, len(all))
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		states = append(states, all[name].state(now))
+	}
+	return states
+}
+
+func (c *carrier) state(now time.Time) CarrierState {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := CarrierState{Name: c.name, InUse: c.units + c.before, Channels: c.most, Breaker: c.breaker.state(now)}
+	for from, b := range c.callers {
+		if state := b.state(now); state.Position != BreakerClosed {
+			if s.Callers == nil {
+				s.Callers = map[dialer.Phone]BreakerState{}
+			}
+			s.Callers[from] = state
+		}
+	}
+	return s
+}

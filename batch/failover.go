@@ -1,0 +1,174 @@
+package batch
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/outdial/outdial/dialer"
+	"github.com/outdial/outdial/fsm"
+	"github.com/outdial/outdial/store"
+)
+
+// An attempt that its carrier certainly did not place goes on over the next carrier of the
+// number. It keeps its place in the limits of batch and organisation; until the next
+// carrier has room it is stranded. That it moves is written before the next carrier hears of it,
+// as a claim is before the first one does.
+
+var (
+	// errAgain has a call queued again, since nobody was asked to place it.
+	errAgain = errors.New("it is queued again")
+
+	errNoOther     = fmt.Errorf("%w: %w", dialer.ErrNotPlaced, errors.New("no other carrier of the number is left"))
+	errOthersTaken = fmt.Errorf("%w: no other carrier of the number had room in time: %w", dialer.ErrNotPlaced, errAgain)
+	errStopping    = fmt.Errorf("%w: the engine stops: %w", dialer.ErrNotPlaced, errAgain)
+	errRefused     = fmt.Errorf("%w: the carrier refused it before the engine stopped: %w", dialer.ErrNotPlaced, errAgain)
+)
+
+// returned tells that the dialer is done with a call.
+func (s *scheduler) returned(p placement, o dialer.Outcome, err error, now time.Time) {
+	if a := s.calls[p.call.ID]; a != nil && s.strand(a, p, err, now) {
+		return
+	}
+	s.ended(p.call.ID, o, err, now)
+}
+
+// strand has an attempt that was refused wait for the number's next carrier. It says whether there is one.
+func (s *scheduler) strand(a *attempt, p placement, err error, now time.Time) bool {
+	v := a.verdict(err)
+	ends := a.cancelled || a.hungUp || a.detached || a.resumed || s.draining
+	if !v.certain || v.again || v.agentOnly() || ends || a.carrier == nil {
+		return false
+	}
+	text := clean(err.Error())
+	a.tries = append(a.tries, store.Try{Carrier: a.carrier.name, At: stored(now), Error: text})
+	if !s.hasOther(a) {
+		a.tries = a.tries[:len(a.tries)-1]
+		return false
+	}
+	s.learn(a, v, dialer.Outcome{}, err, now)
+	a.carrier.release(a.units)
+	a.carrier, a.ref = nil, ""
+	a.busy = a.busy || v.busy != nil
+	a.stranded, a.call = true, p.call
+	s.stranded = append(s.stranded, a)
+	ev := s.event(a)
+	ev.Ref, ev.Tries = "", slices.Clone(a.tries) // whoever takes over sees that it was refused
+	s.setDeadline(a, now.Add(a.job.batch.RingTimeout+s.grace))
+	return true
+}
+
+func (a *attempt) tried(carrier string) bool {
+	return slices.ContainsFunc(a.tries, func(t store.Try) bool { return t.Carrier == carrier })
+}
+
+// mayGoOver says whether a stranded attempt waits for this carrier.
+func (a *attempt) mayGoOver(carrier string) bool {
+	r := a.job.route
+	return a.stranded && r != nil && slices.Contains(r.carriers, carrier) && !a.tried(carrier)
+}
+
+// hasOther says whether there is a carrier that has not refused the attempt.
+func (s *scheduler) hasOther(a *attempt) bool {
+	r := a.job.route
+	return r != nil && slices.ContainsFunc(r.carriers, func(name string) bool {
+		return s.carrier(name) != nil && !a.tried(name)
+	})
+}
+
+// redirect has each stranded attempt go on over the first carrier that has room for it.
+func (s *scheduler) redirect(now time.Time) {
+	s.strandedUntil = time.Time{}
+	waiting := s.stranded
+	s.stranded = s.stranded[:0]
+	full := map[gate]bool{}
+	for _, a := range waiting {
+		switch {
+		case !a.stranded || s.calls[a.id] != a: // it was ended meanwhile
+		case s.draining:
+			s.ended(a.id, dialer.Outcome{}, errStopping, now)
+		case !s.hasOther(a): // they were taken away
+			s.ended(a.id, dialer.Outcome{}, errNoOther, now)
+		case !s.goOn(a, full, now):
+			s.stranded = append(s.stranded, a)
+		}
+	}
+	clear(waiting[len(s.stranded):])
+}
+
+// gate is what one call of several would be refused at as the others are.
+type gate struct {
+	carrier *carrier
+	from    dialer.Phone
+	units   int
+}
+
+// goOn takes what the attempt needs from the first carrier that has it, and plans the move. full are
+// the gates that are known to be closed.
+func (s *scheduler) goOn(a *attempt, full map[gate]bool, now time.Time) bool {
+	r := a.job.route
+	for _, i := range r.inOrder() {
+		c := s.carrier(r.carriers[i])
+		if c == nil || a.tried(c.name) {
+			continue
+		}
+		at := gate{c, a.from, r.units}
+		if full[at] {
+			continue
+		}
+		no, ok := c.try(s.seat(c), a.from, now, r.units)
+		if !ok {
+			full[at] = true
+			s.strandedUntil = earliest(s.strandedUntil, no.until)
+			continue
+		}
+		r.gave(i)
+		a.carrier, a.units, a.stranded = c, r.units, false
+		ev := s.event(a)
+		ev.Carrier, ev.Tries = c.name, slices.Clone(a.tries)
+		s.setDeadline(a, now.Add(a.job.batch.RingTimeout+s.grace))
+		return true
+	}
+	return false
+}
+
+// moved returns the calls to place over another carrier, now that this is written.
+func (s *scheduler) moved(step store.Step) []placement {
+	var starts []placement
+	for i := range step.Events {
+		ev := &step.Events[i]
+		a := s.calls[ev.CallID]
+		if ev.Carrier == "" || a == nil {
+			continue
+		}
+		p := placement{call: a.call, carrier: a.carrier}
+		p.call.PlacedAt, p.call.Ref = step.Now, ""
+		a.call = dialer.Call{}
+		starts = append(starts, p)
+	}
+	return starts
+}
+
+// refusedBefore says of a call that was left behind that its carrier had refused it: had it moved on,
+// this would have been written.
+func refusedBefore(c store.Call) bool {
+	n := len(c.Tries)
+	return n > 0 && c.Tries[n-1].Carrier == c.Carrier && c.Status == fsm.Dispatched
+}
+
+// everyRefusal is the message of an attempt that no carrier took, text being that of the last one.
+func (a *attempt) everyRefusal(text string) string {
+	if len(a.tries) == 0 {
+		return text
+	}
+	var b strings.Builder
+	for _, t := range a.tries {
+		fmt.Fprintf(&b, "%s: %s; ", t.Carrier, t.Error)
+	}
+	if a.carrier != nil {
+		fmt.Fprintf(&b, "%s: ", a.carrier.name)
+	}
+	return b.String() + text
+}

@@ -1,0 +1,81 @@
+package batch
+
+import (
+	"errors"
+	"time"
+
+	"github.com/outdial/outdial/dialer"
+	"github.com/outdial/outdial/fsm"
+)
+
+// advances has the attempt's carrier and agent profit from a call that comes further.
+func (s *scheduler) advances(a *attempt, stage dialer.Stage, now time.Time) {
+	f := fateTook
+	if stage == dialer.Connected && a.status == fsm.Dispatched {
+		f = fateWent // at once: it may last for hours
+	}
+	if a.carrier != nil {
+		a.carrier.learn(f, a.from, now, 0, "")
+	}
+	s.reached(a)
+}
+
+func (s *scheduler) reached(a *attempt) {
+	id := a.job.batch.AgentID
+	if b := s.agents[id]; b != nil {
+		b.took()
+		if b.refusals == 0 {
+			delete(s.agents, id)
+		}
+	}
+}
+
+// learn tells the breakers of an attempt's carrier, its number to call from and its agent what its end says of them.
+func (s *scheduler) learn(a *attempt, v verdict, o dialer.Outcome, err error, now time.Time) {
+	if v.agentOnly() {
+		s.unreached(a, v.busy.After, now)
+	} else if !v.again && !a.resumed {
+		s.reached(a)
+	}
+	if a.carrier == nil || a.resumed && err != nil {
+		return
+	}
+	f, after, cause := a.fate(v, o, err), time.Duration(0), o.Message
+	if v.busy != nil {
+		after = v.busy.After
+	}
+	if err != nil {
+		cause = err.Error()
+	}
+	a.carrier.learn(f, a.from, now, after, clean(cause))
+}
+
+func (s *scheduler) unreached(a *attempt, after time.Duration, now time.Time) {
+	id := a.job.batch.AgentID
+	if s.agents[id] == nil {
+		s.agents[id] = &breaker{}
+	}
+	s.agents[id].refused(now, after, "")
+}
+
+// fate is what the end of an attempt says of its carrier.
+func (a *attempt) fate(v verdict, o dialer.Outcome, err error) fate {
+	connected := a.status == fsm.Started || !o.ConnectedAt.IsZero()
+	switch {
+	case v.again, v.agentOnly(), errors.Is(err, errOrphan):
+		return fateUnasked
+	case v.busy != nil && v.busy.CallerOnly:
+		return fateCaller
+	case v.busy != nil:
+		return fateUnavailable
+	case v.certain: // it answered, and means this recipient
+		return fateWent
+	case a.status == fsm.Started: // that was told when it connected
+		return fateTook
+	case err != nil, o.Reason == dialer.Error && !connected:
+		return fateBroke
+	case o.Reason == dialer.APICancelled && !connected && a.rangAt.IsZero() && o.RangAt.IsZero():
+		return fateUnasked // it had no time to show anything
+	}
+	return fateWent
+}
