@@ -152,7 +152,7 @@ func (s *scheduler) cancel(id string, cause error, now time.Time) {
 // letGo ends what this node has to do with its calls, because it stops: a call that its
 // carrier can resume goes on without it, any other one is hung up.
 func (s *scheduler) letGo(now time.Time) {
-	for _, a := range s.calls {
+	for _, a := range inOrder(s.calls) {
 		if a.stranded {
 			s.ended(a.id, dialer.Outcome{}, errStopping, now)
 			continue

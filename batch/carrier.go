@@ -22,10 +22,18 @@ type carrier struct {
 	resumer dialer.Resumer // nil: calls end with this process
 	pace    *rate.Limiter  // nil: no limit
 
+	cps   float64 // of all nodes together
+	burst int
+
 	mu       sync.Mutex
 	channels *capacity // nil: no limit
 	most     int       // channels that there are
+	heaviest int       // the most channels that one call has asked for; 0: none has asked
 	queue    []*seat
+
+	share int // that this node may use, see nodes.go
+	wants int // that it would like to; 0: it is content
+	due   int // that would be fair
 
 	breaker breaker
 	callers map[dialer.Phone]*breaker // of the numbers to call from that it did not take
@@ -49,7 +57,7 @@ type seat struct {
 }
 
 func newCarrier(name string, d dialer.Dialer) *carrier {
-	c := &carrier{name: name, dialer: d}
+	c := &carrier{name: name, dialer: d, share: whole}
 	c.resumer, _ = d.(dialer.Resumer)
 	l, ok := d.(dialer.Limiter)
 	if !ok {
@@ -65,6 +73,7 @@ func newCarrier(name string, d dialer.Dialer) *carrier {
 			const tenth = 10
 			burst = max(int(limits.CPS)/tenth, 1)
 		}
+		c.cps, c.burst = limits.CPS, burst
 		c.pace = rate.NewLimiter(rate.Limit(limits.CPS), burst)
 	}
 	return c
@@ -83,6 +92,11 @@ type refusal struct {
 func (c *carrier) try(s *seat, from dialer.Phone, now time.Time, units int) (refusal, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.heaviest = max(c.heaviest, min(units, c.most))
+	if c.share == 0 {
+		c.enqueue(s, 0)
+		return refusal{reason: WaitChannels}, false
+	}
 	caller := c.callers[from]
 	for _, b := range []*breaker{&c.breaker, caller} {
 		if r, ok := c.rested(b, s, now); !ok {

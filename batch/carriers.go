@@ -36,8 +36,9 @@ func (c *carriers) all() map[string]*carrier { return *c.now.Load() }
 
 func (c *carriers) names() []string { return slices.Sorted(maps.Keys(c.all())) }
 
-// swap replaces them. The channel is closed when nobody uses those that went.
-func (c *carriers) swap(dialers map[string]dialer.Dialer) <-chan struct{} {
+// swap replaces them. The channel is closed when nobody uses those that went. While a session runs, one
+// with a new name has no share yet.
+func (c *carriers) swap(dialers map[string]dialer.Dialer, running bool) <-chan struct{} {
 	c.swapping.Lock()
 	defer c.swapping.Unlock()
 	old, next := c.all(), map[string]*carrier{}
@@ -46,12 +47,13 @@ func (c *carriers) swap(dialers map[string]dialer.Dialer) <-chan struct{} {
 			next[name] = before
 		} else {
 			next[name] = newCarrier(name, d)
+			next[name].begin(before, running)
 		}
 	}
 	c.now.Store(&next)
 	gone := make([]*carrier, 0, len(old))
-	for name, before := range old {
-		if next[name] != before {
+	for _, before := range inOrder(old) {
+		if next[before.name] != before {
 			gone = append(gone, before)
 		}
 	}
@@ -69,6 +71,20 @@ func (c *carriers) swap(dialers map[string]dialer.Dialer) <-chan struct{} {
 		close(retired)
 	}
 	return retired
+}
+
+// begin has a carrier go on with the share of the one that had its name.
+func (c *carrier) begin(before *carrier, running bool) {
+	share := whole
+	switch {
+	case before != nil:
+		before.mu.Lock()
+		share = before.share
+		before.mu.Unlock()
+	case running:
+		share = 0
+	}
+	c.setShare(share)
 }
 
 // same says that two dialers are one. Those of a type that cannot be compared never are.
@@ -98,8 +114,10 @@ func (e *Engine) SetDialers(dialers map[string]dialer.Dialer) (retired <-chan st
 	if err := checkDialers(dialers); err != nil {
 		return nil, fmt.Errorf("batch: dialers: %w", err)
 	}
-	retired = e.carriers.swap(dialers)
-	if s := e.current(); s != nil {
+	s := e.current()
+	retired = e.carriers.swap(dialers, s != nil)
+	if s != nil {
+		s.pulse.ring()
 		for _, l := range s.running() {
 			l.ring()
 		}

@@ -1,6 +1,10 @@
 package batch
 
-import "container/heap"
+import (
+	"container/heap"
+	"maps"
+	"slices"
+)
 
 // priority is a queue ordered by before, whose members know their place in it, so that
 // one can be moved or taken out in O(log n).
@@ -73,4 +77,13 @@ func (h *heapOf[T]) Pop() any {
 	h.items = h.items[:last]
 	*h.place(v) = 0
 	return v
+}
+
+// inOrder returns what a map has, by ascending key, for whoever does something to one after the other.
+func inOrder[T any](m map[string]T) []T {
+	all := make([]T, 0, len(m))
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		all = append(all, m[key])
+	}
+	return all
 }

@@ -66,7 +66,7 @@ func (l *loop) changed() {
 
 // run takes turns until ctx ends or there is nothing left to do.
 func (l *loop) run(ctx context.Context) {
-	defer l.helpers.wait(time.Time{})
+	defer l.helpers.wait(time.Time{}) //nolint:contextcheck // for as long as they take, whatever becomes of ctx
 	defer l.drop()
 	for ctx.Err() == nil {
 		again := l.turn(ctx)
@@ -100,7 +100,7 @@ func (l *loop) release() {
 	l.lost = true // what was taken over and not begun yet is the next owner's
 	l.deliver(now)
 	l.sched.undo(now)
-	for _, a := range l.sched.calls {
+	for _, a := range inOrder(l.sched.calls) {
 		l.sched.remove(a, now)
 	}
 	for _, j := range l.sched.jobs {
@@ -141,7 +141,14 @@ func (l *loop) next() (store.Step, error) {
 	defer l.mu.Unlock()
 	ready := l.s.ready.Load() // first: what was taken over before it is in the inbox by then
 	l.deliver(now)
-	old := l.book.asking && !l.book.unsure && now.Sub(l.book.heard) > 2*l.s.e.cfg.DirectoryTTL
+	patience := 2 * l.s.e.cfg.DirectoryTTL
+	if l.book.failing { // as long as it takes until that is known again
+		patience += l.s.e.cfg.StoreTimeout
+	}
+	old := now.Sub(l.book.heard) > patience
+	if old && !l.book.asking && len(l.sched.jobs) > 0 {
+		l.ring() // the answer was too old when it was taken up: ask again
+	}
 	l.sched.held = !ready || old || !l.s.leased(now)
 	step, err := l.sched.plan(now, int(l.org.reserved.Load()))
 	l.endCalls()

@@ -13,9 +13,10 @@ import (
 // directoryBook is what the host's directory said, for as long as it may be believed.
 type directoryBook struct {
 	at      time.Time // when it answered
-	heard   time.Time // when it last answered
+	heard   time.Time // when it last answered, or failed
 	asking  bool      // it is being asked
 	unsure  bool      // it failed, or said that something is missing: ask again
+	failing bool      // it failed: what it said before counts
 	agents  map[string]dialer.Agent
 	numbers map[string]Number
 	faults  map[string]error // by kind and id
@@ -112,6 +113,7 @@ func (l *loop) consult(ctx context.Context) {
 
 // answers is what the directory said, with the error where it did not.
 type answers struct {
+	at           time.Time // when it had said it
 	organisation Organisation
 	err          error
 	agents       map[string]answer[dialer.Agent]
@@ -136,12 +138,13 @@ func (l *loop) ask(ctx context.Context, agents, numbers map[string]bool) answers
 		it, err := l.s.e.cfg.Directory.Number(ctx, l.org.id, id)
 		a.numbers[id] = answer[Number]{it, err}
 	}
+	a.at = l.sys.now()
 	return a
 }
 
 // learn takes up what the directory said. Where it failed, what is known stays.
 func (l *loop) learn(ctx context.Context, a answers, now time.Time) {
-	l.book.asking, l.book.unsure, l.book.at, l.book.heard = false, false, now, now
+	l.book.asking, l.book.unsure, l.book.failing, l.book.at, l.book.heard = false, false, false, a.at, a.at
 	l.note(ctx, "organisation", l.org.id, a.err)
 	switch {
 	case a.err == nil:
@@ -191,6 +194,7 @@ func (l *loop) note(ctx context.Context, kind, id string, err error) {
 		return
 	}
 	l.book.unsure = true
+	l.book.failing = l.book.failing || !errors.Is(err, ErrNotFound)
 	if l.book.faults[key] == nil || l.book.faults[key].Error() != err.Error() {
 		l.logger().WarnContext(ctx, "the directory did not answer", "kind", kind, "id", id, "error", err)
 	}

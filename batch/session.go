@@ -29,14 +29,15 @@ type session struct {
 
 	fenced atomic.Bool // the lease is lost
 	bell   *bell       // it rings then
+	pulse  *bell       // it rings when the store is to be told of this node at once
 
 	// ready says that the calls which could be taken over have been. Before that no call
 	// begins: what is in flight at a carrier is not known yet.
-	ready  atomic.Bool
-	until  atomic.Pointer[time.Time] // of the lease, by this process's monotonic clock
-	unsure atomic.Bool               // calls may be this node's without it having learned it
-	doubted   bool      // they may have been, once; only run uses it
-	reclaimed time.Time // when they were last looked for; only run uses it
+	ready     atomic.Bool
+	until     atomic.Pointer[time.Time] // of the lease, by this process's monotonic clock
+	unsure    atomic.Bool               // calls may be this node's without it having learned it
+	doubted   bool                      // they may have been, once; only run uses it
+	reclaimed time.Time                 // when they were last looked for; only run uses it
 
 	mu       sync.Mutex
 	loops    map[string]*loop // by organisation
@@ -56,10 +57,12 @@ func (e *Engine) openSession(ctx context.Context) (*session, error) {
 		e:       e,
 		node:    store.Node{ID: id, Regions: e.cfg.Regions, StartedAt: e.now()},
 		bell:    e.sys.newBell(),
+		pulse:   e.sys.newBell(),
 		working: newGroup(e.sys),
 		loops:   map[string]*loop{},
 	}
-	if err := s.heartbeat(ctx, e.cfg.Lease); err != nil {
+	e.carriers.surrender()
+	if err := s.renew(ctx); err != nil {
 		if !errors.Is(err, store.ErrOwned) {
 			s.resign(ctx) // it may have been written all the same, and nobody would renew it
 		}
@@ -109,7 +112,7 @@ func (s *session) heartbeat(ctx context.Context, lease time.Duration) error {
 	defer cancel()
 	begun := s.e.sys.now()
 	node := s.node
-	node.Carriers = s.e.carriers.names()
+	s.e.carriers.tell(&node)
 	err := s.e.cfg.Store.Heartbeat(ctx, node, lease)
 	if err != nil {
 		return err
@@ -135,7 +138,7 @@ func (s *session) run(ctx context.Context) ending {
 	if hinter, ok := s.e.cfg.Store.(store.Hinter); ok {
 		helpers.begin(func() { s.heed(hinter.Hints(helping)) })
 	}
-	defer s.close(helpers, stop)
+	defer s.close(helpers, stop) //nolint:contextcheck // for as long as it takes, whatever becomes of ctx
 	s.e.cfg.Logger.InfoContext(ctx, "dialling", "node", s.node.ID)
 	var adopted time.Time
 	for {
@@ -149,7 +152,7 @@ func (s *session) run(ctx context.Context) ending {
 		case s.fenced.Load():
 			return fenced
 		case ctx.Err() != nil:
-			s.drain()
+			s.drain() //nolint:contextcheck // ctx is over
 			return drained
 		}
 	}
@@ -171,13 +174,18 @@ func (s *session) heed(hints <-chan string) {
 func (s *session) beat(ctx context.Context) {
 	const perLease = 3
 	for due := s.e.sys.now(); ; {
+		every := s.e.cfg.Lease / perLease
+		if s.hungry() {
+			every = min(every, s.e.cfg.PollInterval)
+		}
 		// One that took longer than that is followed at once.
-		due = later(due.Add(s.e.cfg.Lease/perLease), s.e.sys.now())
-		s.e.sys.wait(ctx, nil, due)
+		due = later(due.Add(every), s.e.sys.now())
+		s.e.sys.wait(ctx, s.pulse, due)
 		if ctx.Err() != nil {
 			return
 		}
-		err := s.heartbeat(ctx, s.e.cfg.Lease)
+		due = s.e.sys.now()
+		err := s.renew(ctx)
 		switch {
 		case errors.Is(err, store.ErrNotOwner), errors.Is(err, store.ErrOwned):
 			s.fence()
@@ -274,15 +282,11 @@ func (s *session) ring(org string) {
 	}
 }
 
-// running returns the loops.
+// running returns the loops, by organisation: what is done to them in turn is then the same every time.
 func (s *session) running() []*loop {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	loops := make([]*loop, 0, len(s.loops))
-	for _, l := range s.loops {
-		loops = append(loops, l)
-	}
-	return loops
+	return inOrder(s.loops)
 }
 
 // drain begins no more calls and waits for those in flight, as long as it may.
@@ -293,6 +297,7 @@ func (s *session) drain() {
 	for _, l := range s.running() {
 		l.post(func(time.Time) { l.sched.draining = true })
 	}
+	s.pulse.ring() // others may have what is not used here any more
 	if wait := s.e.cfg.DrainTimeout; wait != NoDrain && s.await(wait) {
 		return
 	}

@@ -227,6 +227,8 @@ func (c *carrier) condition(from dialer.Phone, units int, now time.Time) string 
 		return "it takes no calls from this number at present"
 	case caller.Position == BreakerHalfOpen:
 		return "it is being tried out whether it takes calls from this number"
+	case c.share == 0:
+		return "other nodes have it"
 	case c.channels != nil && units > c.most:
 		return fmt.Sprintf("a call needs %d of its %d channels", units, c.most)
 	case c.channels != nil && c.units+c.before >= c.most:

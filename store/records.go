@@ -138,6 +138,7 @@ type Node struct {
 	ID        string   // random, new each time an engine starts
 	Regions   []string // whose batches it dials; empty: all
 	Carriers  []string // that it can place and resume calls over; empty: none
+	Shares    []int    // of each of Carriers, how much it keeps others from using, in millionths; nil: it does not say
 	StartedAt time.Time
 	ExpiresAt time.Time // when its lease runs out, by the store's clock
 }

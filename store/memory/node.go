@@ -53,7 +53,7 @@ func (s *Store) Nodes(ctx context.Context) ([]store.Node, error) {
 }
 
 func cloneNode(n store.Node) store.Node {
-	n.Regions, n.Carriers = slices.Clone(n.Regions), slices.Clone(n.Carriers)
+	n.Regions, n.Carriers, n.Shares = slices.Clone(n.Regions), slices.Clone(n.Carriers), slices.Clone(n.Shares)
 	return n
 }
 

@@ -13,7 +13,7 @@ import (
 // next node of the same Store may have it, one of another process when this Store is
 // closed, its process ends, or the lease was given up.
 func (s *Store) Heartbeat(ctx context.Context, n store.Node, lease time.Duration) error {
-	b := &beat{Store: s, node: n, regions: packList(n.Regions), carriers: packList(n.Carriers), lease: lease}
+	b := &beat{Store: s, node: n, lease: lease}
 	err := s.writer.do(&job{ctx: ctx, run: b.run, settled: b.settled})
 	if err != nil {
 		return failed("heartbeat of", n.ID, err)
@@ -26,9 +26,8 @@ func (s *Store) Heartbeat(ctx context.Context, n store.Node, lease time.Duration
 type beat struct {
 	*Store
 
-	node              store.Node
-	regions, carriers []byte
-	lease             time.Duration
+	node  store.Node
+	lease time.Duration
 
 	fresh bool   // the lock was taken for this beat
 	next  holder // if it is written
@@ -76,8 +75,9 @@ const (
 	// Whoever had a lease before has lost it with the lock.
 	expireOthers = "UPDATE nodes SET expires_at = ?2 WHERE id <> ?1 AND expires_at > ?2"
 
-	upsertNode = `INSERT INTO nodes (id, regions, started_at, expires_at, carriers) VALUES (?1, ?2, ?3, ?4, ?5)
-		ON CONFLICT (id) DO UPDATE SET regions = ?2, started_at = ?3, expires_at = ?4, carriers = ?5 RETURNING key`
+	upsertNode = `INSERT INTO nodes (id, regions, started_at, expires_at, carriers, shares) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+		ON CONFLICT (id) DO UPDATE SET regions = ?2, started_at = ?3, expires_at = ?4, carriers = ?5, shares = ?6
+		RETURNING key`
 )
 
 func (b *beat) renew(ctx context.Context, c *connection, now time.Time) error {
@@ -88,7 +88,10 @@ func (b *beat) renew(ctx context.Context, c *connection, now time.Time) error {
 	}
 	b.next = holder{node: b.node.ID, until: now.Add(b.lease)}
 	_, err := c.find(ctx, upsertNode,
-		[]any{b.node.ID, b.regions, micros(b.node.StartedAt), b.next.until.UnixMicro(), b.carriers}, []any{&b.next.key})
+		[]any{
+			b.node.ID, packList(b.node.Regions), micros(b.node.StartedAt), b.next.until.UnixMicro(),
+			packList(b.node.Carriers), packNumbers(b.node.Shares),
+		}, []any{&b.next.key})
 	if err != nil {
 		return fmt.Errorf("renew the lease: %w", err)
 	}
@@ -118,21 +121,24 @@ func (b *beat) settled(err error) {
 	}
 }
 
-const selectNodes = "SELECT id, regions, carriers, started_at, expires_at FROM nodes WHERE expires_at > ? ORDER BY key"
+const selectNodes = "SELECT id, regions, carriers, shares, started_at, expires_at FROM nodes WHERE expires_at > ? ORDER BY key"
 
 // Nodes implements [store.Store]. A node whose process was killed is among them until its
 // lease runs out or another node dials.
 func (s *Store) Nodes(ctx context.Context) ([]store.Node, error) {
 	rows, err := s.readers.QueryContext(ctx, selectNodes, time.Now().UnixMicro())
 	nodes, err := collect(rows, err, func(scan func(...any) error) (n store.Node, err error) {
-		var regions, carriers []byte
-		if err := scan(&n.ID, &regions, &carriers, (*instant)(&n.StartedAt), (*instant)(&n.ExpiresAt)); err != nil {
+		var regions, carriers, shares []byte
+		if err := scan(&n.ID, &regions, &carriers, &shares, (*instant)(&n.StartedAt), (*instant)(&n.ExpiresAt)); err != nil {
 			return n, err
 		}
 		if n.Regions, err = unpackList(regions); err != nil {
 			return n, err
 		}
-		n.Carriers, err = unpackList(carriers)
+		if n.Carriers, err = unpackList(carriers); err != nil {
+			return n, err
+		}
+		n.Shares, err = unpackNumbers(shares)
 		return n, err
 	})
 	if err != nil {

@@ -56,3 +56,25 @@ func unpackMap(data []byte) (map[string]string, error) {
 	}
 	return m, nil
 }
+
+// packNumbers writes each as a varint. Nil for none.
+func packNumbers(numbers []int) []byte {
+	var out []byte
+	for _, n := range numbers {
+		out = binary.AppendVarint(out, int64(n))
+	}
+	return out
+}
+
+func unpackNumbers(data []byte) ([]int, error) {
+	var out []int
+	for len(data) > 0 {
+		v, n := binary.Varint(data)
+		if n <= 0 {
+			return nil, errList
+		}
+		out = append(out, int(v))
+		data = data[n:]
+	}
+	return out, nil
+}

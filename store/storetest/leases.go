@@ -59,6 +59,7 @@ func (f *fixture) eventually(what string, done func() bool) {
 func nodesAreThoseWithALease(f *fixture) {
 	f.equal("nodes", len(f.nodeList()), 0)
 	n := store.Node{ID: "node_x", Regions: []string{"EU", "US"}, Carriers: []string{"b", "a", "b"}, StartedAt: f.tick()}
+	n.Shares = []int{1_000_000, 0, 7}
 	f.ok(f.Heartbeat(f.ctx, n, lease))
 	got := f.nodeList()
 	f.equal("nodes", len(got), 1)
@@ -67,10 +68,14 @@ func nodesAreThoseWithALease(f *fixture) {
 	}
 	n.ExpiresAt = got[0].ExpiresAt
 	f.equal("node", got[0], n)
-	got[0].Regions[0], got[0].Carriers[0] = "XX", "x"
-	n.Regions[1], n.Carriers[1] = "YY", "y"
+	got[0].Regions[0], got[0].Carriers[0], got[0].Shares[0] = "XX", "x", 1
+	n.Regions[1], n.Carriers[1], n.Shares[1] = "YY", "y", 2
 	f.equal("the regions are the store's own", f.nodeList()[0].Regions, []string{"EU", "US"})
 	f.equal("the carriers are the store's own", f.nodeList()[0].Carriers, []string{"b", "a", "b"})
+	f.equal("the shares are the store's own", f.nodeList()[0].Shares, []int{1_000_000, 0, 7})
+	n.Shares = nil
+	f.ok(f.Heartbeat(f.ctx, n, lease))
+	f.equal("the shares are those of the latest heartbeat", f.nodeList()[0].Shares, []int(nil))
 	f.leave("node_x")
 	f.equal("nodes after it left", len(f.nodeList()), 0)
 }

@@ -222,8 +222,10 @@ func (s *lazy) Advance(ctx context.Context, step store.Step) (store.Advanced, er
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	got, err := s.Store.Advance(ctx, step)
-	// A few steps more, so that one of them begins after the change has returned.
-	if n := len(s.pending); n > 0 && n < 4 {
+	// Enough steps more that one of them begins after the change has returned, however long whoever
+	// asked for it is kept from running.
+	const more = 1000
+	if n := len(s.pending); n > 0 && n < more {
 		s.pending = append(s.pending, func() {})
 	} else if n > 0 {
 		s.pending[0]()
