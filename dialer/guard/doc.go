@@ -1,0 +1,32 @@
+// Package guard keeps calls from costing what nobody meant to pay: a decorator around any
+// [dialer.Dialer] against toll fraud.
+//
+// Whoever can create calls, or gets hold of a key that can, may have them placed to numbers that pay
+// the one who is called: premium-rate and satellite numbers, and ranges in far countries whose operators
+// share what a call costs. [New] wraps a dialer so that these calls are refused before its carrier hears of
+// them: nothing is dialled but what [Rules] allow, by country, by kind of number, and by how
+// many calls go to one block of numbers within an hour.
+//
+// # What is never called
+//
+// Whatever the rules allow, these are refused:
+//
+//   - what is no number in E.164 format, or has too few or too many digits for its country
+//   - short numbers, such as directory inquiries and emergency numbers, with a country code before them
+//   - premium-rate and shared-cost numbers, personal numbers (+44 70), pagers and voicemail access
+//   - numbers for companies (UAN), but for those that cost what a call to a landline does, in
+//     France (+33 806 to 809), Ireland (+353 818), the Netherlands (+31 88) and the United Kingdom (+44 3)
+//   - satellite and global networks, which belong to no country: +870, +878, +881, +882, +883, +888, +979
+//     and whatever else is none
+//
+// What kind a number is, and which country it belongs to, is told by the metadata of libphonenumber, as
+// package github.com/nyaruka/phonenumbers has it. It is a copy of the numbering plans as they were when
+// that package was made, so update it now and then.
+//
+// # Which countries
+//
+// A region in [Rules].Allow admits the numbers that its country has given out. Countries that share +1, +7 or +44
+// are told apart: US is not CA, and not JM, where a call can cost a dollar a minute; GB is not GG. A number that
+// is in no known range of its country is refused, as calls to ranges that do not exist are a common
+// kind of fraud. A prefix admits whatever begins with it, known or not, but for what is never called.
+package guard

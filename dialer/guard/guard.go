@@ -1,0 +1,108 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/outdial/outdial/dialer"
+)
+
+// ErrCannotProbe is returned by Probe where the carrier behind the guard is no [dialer.Prober].
+var ErrCannotProbe = fmt.Errorf("this carrier kind has no way to ask: %w", errors.ErrUnsupported)
+
+// New returns a dialer that places over d what the rules allow and refuses the rest with a
+// *[RefusedError]. The error names the rule that cannot be used.
+//
+// It is a [dialer.Resumer] only if d is one. It passes on Limits (the zero value where d has none), Probe
+// (ErrCannotProbe) and Close (nil), and has Unwrap, so that [dialer.As] finds what d is. Calls that have been placed
+// are resumed without being looked at. Like d, it is safe for concurrent use.
+func New(d dialer.Dialer, rules Rules) (dialer.Dialer, error) {
+	if d == nil {
+		return nil, errors.New("guard: expected a dialer, and got none")
+	}
+	p, err := rules.compile()
+	if err != nil {
+		return nil, err
+	}
+	g := &plain{inner: d, policy: p, hours: newHours(p.hourly)}
+	if r, ok := d.(dialer.Resumer); ok {
+		return &resumable{plain: g, resumer: r}, nil
+	}
+	return g, nil
+}
+
+// plain guards a dialer that is no Resumer.
+type plain struct {
+	inner  dialer.Dialer
+	policy *policy
+	hours  *hours
+}
+
+// Dial implements dialer.Dialer.
+func (g *plain) Dial(
+	ctx context.Context, call dialer.Call, report func(dialer.Progress),
+) (dialer.Outcome, error) {
+	if err := g.policy.check(call.To); err != nil {
+		return dialer.Outcome{}, err
+	}
+	taken, ok := g.hours.take(g.policy.block(call.To), time.Now())
+	if !ok {
+		return dialer.Outcome{}, g.policy.tooMany(call.To)
+	}
+	outcome, err := g.inner.Dial(ctx, call, report)
+	if errors.Is(err, dialer.ErrNotPlaced) {
+		g.hours.giveBack(taken)
+	}
+	return outcome, err
+}
+
+// Limits implements dialer.Limiter.
+func (g *plain) Limits() dialer.Limits {
+	if l, ok := g.inner.(dialer.Limiter); ok {
+		return l.Limits()
+	}
+	return dialer.Limits{}
+}
+
+// Probe implements dialer.Prober.
+func (g *plain) Probe(ctx context.Context) error {
+	if p, ok := dialer.As[dialer.Prober](g.inner); ok {
+		return p.Probe(ctx)
+	}
+	return ErrCannotProbe
+}
+
+// Close implements io.Closer.
+func (g *plain) Close() error {
+	if c, ok := g.inner.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
+}
+
+// Unwrap returns the dialer that is guarded.
+func (g *plain) Unwrap() dialer.Dialer { return g.inner }
+
+// resumable guards a Resumer.
+type resumable struct {
+	*plain
+
+	resumer dialer.Resumer
+}
+
+// Resume implements dialer.Resumer. The call has been placed already, so nothing is refused.
+func (g *resumable) Resume(
+	ctx context.Context, call dialer.Call, report func(dialer.Progress),
+) (dialer.Outcome, error) {
+	return g.resumer.Resume(ctx, call, report)
+}
+
+var (
+	_ dialer.Limiter = (*plain)(nil)
+	_ dialer.Prober  = (*plain)(nil)
+	_ io.Closer      = (*plain)(nil)
+	_ dialer.Resumer = (*resumable)(nil)
+)
