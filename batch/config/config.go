@@ -8,9 +8,11 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/outdial/outdial/batch"
 	"github.com/outdial/outdial/dialer"
+	"github.com/outdial/outdial/dialer/guard"
 )
 
 var _ batch.Directory = (*Config)(nil)
@@ -23,8 +25,7 @@ type Config struct {
 	organisations map[string]batch.Organisation
 	agents        map[string]agent
 	numbers       map[string]number
-	dialers       map[string]dialer.Dialer
-	kinds         map[string]string   // of the carriers: their URL schemes
+	carriers      map[string]carrier
 	keys          map[[32]byte]string // organisations by the SHA-256 of their API keys
 }
 
@@ -40,9 +41,38 @@ type number struct {
 	org string
 }
 
+// carrier is an open one, with what it was made from.
+type carrier struct {
+	dialer.Dialer
+
+	spec  carrierSpec
+	rules *guard.Rules // nil: it has no guard
+}
+
+// carrierSpec is all that the file says of a carrier, after the environment was looked up. Two carriers of
+// one spec are the same.
+type carrierSpec struct {
+	url   string
+	guard string // the rules, written out; empty: none
+}
+
+// kind is the URL's scheme, as it was understood.
+func (s carrierSpec) kind() string {
+	scheme, _, _ := strings.Cut(s.url, ":")
+	return strings.ToLower(scheme)
+}
+
 // Load reads the file at path as [Parse] does. An error that is no *[InvalidError] says
 // that the file could not be read.
 func Load(path string) (*Config, error) {
+	text, err := read(path)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(path, text)
+}
+
+func read(path string) ([]byte, error) {
 	f, err := os.Open(path) //nolint:gosec // the operator's own file is what it is for
 	if err != nil {
 		return nil, fmt.Errorf("config: %w", err)
@@ -52,7 +82,7 @@ func Load(path string) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
-	return Parse(path, text)
+	return text, nil
 }
 
 // Parse reads the text of a file, which errors call name, and opens its carriers. The error
@@ -62,30 +92,73 @@ func Parse(name string, text []byte) (*Config, error) {
 }
 
 func parse(name string, text []byte, lookup func(string) (string, bool)) (*Config, error) {
+	return parseKeeping(name, text, lookup, nil)
+}
+
+// parseKeeping takes over from before each carrier of which the text says the same as then. After an
+// error only the others are closed.
+func parseKeeping(name string, text []byte, lookup func(string) (string, bool), before *Config) (*Config, error) {
 	r := &reader{lookup: lookup}
+	if before != nil {
+		r.before = before.carriers
+	}
 	c := r.config(text)
 	if len(r.mistakes) > 0 {
-		c.Close() //nolint:gosec // the mistakes are what is to be told
+		closeAll(c.notIn(before)) //nolint:errcheck,gosec // the mistakes are what is to be told
 		return nil, invalid(name, text, r.mistakes, r.secret)
 	}
 	return c, nil
 }
 
+// notIn returns the carriers that other does not have under the same name. other may be nil.
+func (c *Config) notIn(other *Config) map[string]carrier {
+	rest := map[string]carrier{}
+	for name, own := range c.carriers {
+		if other == nil || other.carriers[name].Dialer != own.Dialer {
+			rest[name] = own
+		}
+	}
+	return rest
+}
+
 // Dialers returns the carriers by name, for batch.Config. They stay open until Close.
-func (c *Config) Dialers() map[string]dialer.Dialer { return maps.Clone(c.dialers) }
+func (c *Config) Dialers() map[string]dialer.Dialer {
+	dialers := make(map[string]dialer.Dialer, len(c.carriers))
+	for name, own := range c.carriers {
+		dialers[name] = own.Dialer
+	}
+	return dialers
+}
 
 // Kinds returns the URL scheme of each carrier by its name: sips, say, or fake.
-func (c *Config) Kinds() map[string]string { return maps.Clone(c.kinds) }
+func (c *Config) Kinds() map[string]string {
+	kinds := make(map[string]string, len(c.carriers))
+	for name, own := range c.carriers {
+		kinds[name] = own.spec.kind()
+	}
+	return kinds
+}
+
+// Guard returns the rules of the guard before a carrier; false: it has none.
+func (c *Config) Guard(carrier string) (guard.Rules, bool) {
+	rules := c.carriers[carrier].rules
+	if rules == nil {
+		return guard.Rules{}, false
+	}
+	return *rules, true
+}
 
 // APIKeys returns the organisation that each API key belongs to, by the key's SHA-256. The file has
 // no keys, only their hashes, so whoever reads it cannot use them.
 func (c *Config) APIKeys() map[[32]byte]string { return maps.Clone(c.keys) }
 
 // Close closes the dialers that can be closed. Call it once, when no engine uses them.
-func (c *Config) Close() error {
+func (c *Config) Close() error { return closeAll(c.carriers) }
+
+func closeAll(carriers map[string]carrier) error {
 	var errs []error
-	for _, name := range slices.Sorted(maps.Keys(c.dialers)) {
-		closer, ok := c.dialers[name].(io.Closer)
+	for _, name := range slices.Sorted(maps.Keys(carriers)) {
+		closer, ok := carriers[name].Dialer.(io.Closer)
 		if !ok {
 			continue
 		}
@@ -120,7 +193,7 @@ func (c *Config) Number(_ context.Context, org, id string) (batch.Number, error)
 	if !ok || n.org != org {
 		return batch.Number{}, fmt.Errorf("config: number %q of organisation %q: %w", id, org, batch.ErrNotFound)
 	}
-	n.Carriers = slices.Clone(n.Carriers)
+	n.Carriers, n.Weights = slices.Clone(n.Carriers), slices.Clone(n.Weights)
 	return n.Number, nil
 }
 

@@ -20,6 +20,7 @@ agents:
   greeter: {organisation: demo, url: "wss://agents.example/greeter"}
   closer: {organisation: demo}
   seller: {organisation: acme, url: "ws://localhost:8080"}
+guard: {allow: [GB, US]}
 carriers:
   one: "test://one?channels=2"
   two: "test://two"
@@ -98,20 +99,21 @@ func TestFileWithOrganisationsOnly(t *testing.T) {
 func TestCloseClosesEveryCarrier(t *testing.T) {
 	c, err := Parse("f.yaml", []byte(`
 organisations: {demo: {concurrency_limit: 1}}
-carriers: {a: "test://a?close=stuck", b: "test://b", c: "test://c?close=lost"}
+guard: {allow: [GB]}
+carriers: {a: "test://a?close=stuck", b: "test://b", c: {url: "test://c?close=lost", guard: off}}
 `))
 	require.NoError(t, err)
 	require.EqualError(t, c.Close(), "config: closing carrier \"a\": stuck\nconfig: closing carrier \"c\": lost")
-	for name, d := range c.dialers {
-		require.Equal(t, 1, *d.(*testDialer).closed, name)
+	for name := range c.carriers {
+		require.Equal(t, 1, opened(t, c, name).closings(), name)
 	}
 }
 
 func TestCarriersOfABrokenFileAreClosed(t *testing.T) {
 	r := &reader{lookup: lookupIn(nil)}
 	c := r.config([]byte("carriers: {a: 'test://a', b: 'nope://b'}\norganisations: {demo: {}}\n"))
-	require.Len(t, r.mistakes, 2)
-	require.Len(t, c.dialers, 1, "what was opened can be closed")
+	require.Len(t, r.mistakes, 3)
+	require.Len(t, c.carriers, 1, "what was opened can be closed")
 	require.NoError(t, c.Close())
 }
 

@@ -6,11 +6,14 @@
 //	  demo: {concurrency_limit: 40, region: EU}
 //	agents:
 //	  greeter: {organisation: demo, url: "wss://agents.example/greeter"}
+//	guard: {allow: [GB, US, CA]}
 //	carriers:
 //	  demo: "fake://?answer=0.62&busy=0.1&talk=3s"
 //	  trunk: "sips://user:${TRUNK_SECRET}@sip.example?channels=200&cps=20"
+//	  backup: {url: "sip://192.0.2.7?channels=30", guard: {allow: [GB], hourly: 50}}
 //	numbers:
-//	  main: {organisation: demo, e164: "+442079460000", carriers: [trunk, demo]}
+//	  main: {organisation: demo, e164: "+442079460000", carriers: [trunk, backup]}
+//	  trial: {organisation: demo, e164: "+442079460001", carriers: {trunk: 9, backup: 1}}
 //
 // # Organisations
 //
@@ -29,12 +32,21 @@
 // # Carriers
 //
 // A carrier is a URL, opened by dialer.Open, so the program imports the carrier kinds that
-// its file may name.
+// its file may name. Written as a mapping, it has url and may have a guard of its own.
+//
+// # The guard
+//
+// Every carrier but those of the kind fake is guarded against toll fraud by package guard, which
+// says what is never called. allow is required: a list of countries by their ISO 3166-1 codes and of
+// prefixes such as +44 and +1212. hourly is the most calls an hour to one block of numbers (left out, 200;
+// none: no limit), and block how many last digits such numbers differ in (left out, 3). guard at the top of
+// the file is for every carrier; what a carrier's own leaves out is as there. A carrier with guard: off has none.
 //
 // # Numbers
 //
-// e164 is required, and so is carriers, in order of preference, but for a number with
-// inbound_only: true, which cannot place calls. region is where its batches are
+// e164 is required, and so is carriers, but for a number with inbound_only: true, which cannot place
+// calls. A list is in order of preference; a mapping gives each carrier a weight, at least 1, and they share the
+// calls by that. region is where its batches are
 // dialled; left out, the organisation's. any_region: true lets a request name the
 // region. channels is how many channels of the carrier one call holds; left out, 1.
 //
@@ -46,6 +58,11 @@
 // @ or behind the ? is percent-encoded, so a password may have any characters; elsewhere
 // it is taken as it is, so a variable may also hold a host with its port, or the whole
 // URL. In flow style, inside braces, a value with a reference needs quotes.
+//
+// # Reading the file again
+//
+// [Open] returns a [Live], whose Reload reads the file again while calls are in flight. What it says
+// then applies to the next call and the next request.
 //
 // # Mistakes
 //

@@ -10,11 +10,12 @@ import (
 func TestVariablesAreReplaced(t *testing.T) {
 	c := parseWith(t, map[string]string{
 		"LIMIT": "7", "REGION": "APAC", "FULL": "true", "HOST": "agents.example:8443",
-		"CALLER": "+442079460000", "TRUNK": "trunk", "WHOLE": "test://user:pw@whole.example?cps=3",
+		"CALLER": "+442079460000", "TRUNK": "trunk", "COUNTRY": "GB", "WHOLE": "test://user:pw@whole.example?cps=3",
 	}, `
 organisations: {demo: {concurrency_limit: "${LIMIT}", region: "${REGION}", usage_exceeded: "${FULL}"}}
 agents: {greeter: {url: "wss://${HOST}/greeter"}}
 carriers: {trunk: "${WHOLE}"}
+guard: {allow: ["${COUNTRY}"]}
 numbers: {main: {e164: "${CALLER}", carriers: ["${TRUNK}"], channels: "${LIMIT}"}}
 `)
 	o, err := c.Organisation(t.Context(), "demo")
@@ -29,7 +30,7 @@ numbers: {main: {e164: "${CALLER}", carriers: ["${TRUNK}"], channels: "${LIMIT}"
 	require.NoError(t, err)
 	require.Equal(t, "+442079460000", string(n.E164))
 	require.Equal(t, []string{"trunk"}, n.Carriers)
-	require.Equal(t, "whole.example", c.dialers["trunk"].(*testDialer).url.Host)
+	require.Equal(t, "whole.example", opened(t, c, "trunk").url.Host)
 }
 
 func TestVariableCannotChangeTheURLAroundIt(t *testing.T) {
@@ -37,8 +38,9 @@ func TestVariableCannotChangeTheURLAroundIt(t *testing.T) {
 	c := parseWith(t, map[string]string{"SECRET": secret, "HOST": "sip.example:5061"}, `
 organisations: {demo: {concurrency_limit: 1}}
 carriers: {trunk: "test://user:${SECRET}@${HOST}?note=${SECRET}&channels=2"}
+guard: {allow: [GB]}
 `)
-	d := c.dialers["trunk"].(*testDialer)
+	d := opened(t, c, "trunk")
 	password, _ := d.url.User.Password()
 	require.Equal(t, secret, password)
 	require.Equal(t, secret, d.note)

@@ -3,6 +3,8 @@ package config
 import (
 	"errors"
 	"testing"
+
+	"github.com/outdial/outdial/dialer"
 )
 
 // FuzzParse finds texts on which Parse panics, answers with both or neither of a Config and
@@ -11,7 +13,9 @@ func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		good, two, "", "[]", "a: &x {}\nb: *x\n", "? a\n: b\n", "a: |\n  b\n", "%YAML 1.2\n---\n",
 		"organisations: {demo: {concurrency_limit: \"${A}$$\"}}", "carriers: {a: \"test://${A}:${B}@h?note=${A}\"}",
-		"numbers: {a: {e164: +1, carriers: [x, [y], {z: 1}]}}", "a: !!binary x", "\xff: \x00", "a: 'b\n",
+		"numbers: {a: {e164: +1, carriers: [x, [y], {z: 1}]}}", "a: !!binary x",
+		guarding, three, "guard: {allow: [+1, {a: b}], block: ~, hourly: none}", "carriers: {a: {url: [x], guard: {}}, b: {guard: off}}",
+		"numbers: {a: {carriers: {x: 1, ~: 2, [y]: 3}}}", "\xff: \x00", "a: 'b\n",
 	} {
 		f.Add([]byte(seed))
 	}
@@ -19,20 +23,22 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		c, err := parse("f.yaml", text, lookup)
 		if err == nil {
-			closeAll(t, c)
+			closeTaken(t, c)
 			return
 		}
 		checkMistakes(t, err)
 	})
 }
 
-func closeAll(t *testing.T, c *Config) {
+func closeTaken(t *testing.T, c *Config) {
 	t.Helper()
 	if len(c.Organisations()) == 0 {
 		t.Error("a file without organisations was taken")
 	}
-	for _, d := range c.dialers {
-		d.(*testDialer).fail = nil
+	for name := range c.carriers {
+		if d, ok := dialer.As[*testDialer](c.carriers[name].Dialer); ok {
+			d.fail = nil
+		}
 	}
 	if err := c.Close(); err != nil {
 		t.Error(err)

@@ -3,6 +3,8 @@ package config
 import (
 	"errors"
 	"net/url"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -23,18 +25,47 @@ type testDialer struct {
 	url    *url.URL
 	limits dialer.Limits
 	note   string
-	closed *int
-	fail   error
+	closed atomic.Int64
+
+	replaced dialer.Dialer // whom it was told that it replaces
+	fail     error
 }
+
+// opened finds one of the test's dialers behind its guard.
+func opened(tb testing.TB, c *Config, name string) *testDialer {
+	tb.Helper()
+	d, ok := dialer.As[*testDialer](c.carriers[name].Dialer)
+	if !ok {
+		tb.Fatalf("carrier %q is none of the test's", name)
+	}
+	return d
+}
+
+// made are the dialers that were opened in a test which wants to know.
+type made struct {
+	mu      sync.Mutex
+	dialers []*testDialer
+}
+
+var all atomic.Pointer[made]
+
+func (d *testDialer) Replaces(old dialer.Dialer) { d.replaced = old }
+
+func (d *testDialer) closings() int { return int(d.closed.Load()) }
 
 func openTest(u *url.URL) (*testDialer, error) {
 	p := dialer.ParseParams(u)
-	d := &testDialer{url: u, limits: p.Limits(), note: p.String("note", ""), closed: new(int)}
+	d := &testDialer{url: u, limits: p.Limits(), note: p.String("note", "")}
 	if s := p.String("close", ""); s != "" {
 		d.fail = errors.New(s)
 	}
 	if s := p.String("refuse", ""); s != "" {
 		return nil, errors.New("refused: " + s)
+	}
+	if m := all.Load(); m != nil && p.Err() == nil {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.dialers = append(m.dialers, d)
 	}
 	return d, p.Err()
 }
@@ -42,6 +73,6 @@ func openTest(u *url.URL) (*testDialer, error) {
 func (d *testDialer) Limits() dialer.Limits { return d.limits }
 
 func (d *testDialer) Close() error {
-	*d.closed++
+	d.closed.Add(1)
 	return d.fail
 }

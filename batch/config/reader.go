@@ -16,6 +16,7 @@ import (
 // its first error, and has no place for a mistake that only the whole file shows.
 type reader struct {
 	lookup   func(string) (string, bool)
+	before   map[string]carrier // that are open, and stay so if nothing has changed
 	mistakes []Mistake
 	secret   map[int]bool // lines that are not shown, since an API key may stand there
 }

@@ -20,15 +20,14 @@ func (r *reader) config(text []byte) *Config {
 		organisations: map[string]batch.Organisation{},
 		agents:        map[string]agent{},
 		numbers:       map[string]number{},
-		dialers:       map[string]dialer.Dialer{},
-		kinds:         map[string]string{},
+		carriers:      map[string]carrier{},
 		keys:          map[[32]byte]string{},
 	}
 	root := r.root(text)
 	if root == nil {
 		return c
 	}
-	file := r.object(entry{node: root}, "organisations", "agents", "carriers", "numbers")
+	file := r.object(entry{node: root}, "organisations", "agents", "guard", "carriers", "numbers")
 	// In this order whatever the file's: numbers refer to carriers, and all to organisations.
 	keys := apiKeys{orgs: c.keys, lines: map[[32]byte]int{}}
 	names := section(r, file, "organisations", c.organisations, func(e entry) batch.Organisation {
@@ -38,9 +37,10 @@ func (r *reader) config(text []byte) *Config {
 		r.bad(file.fields["organisations"].key, "organisations", "expected at least one organisation")
 	}
 	section(r, file, "agents", c.agents, func(e entry) agent { return r.agent(e, names) })
-	carriers := section(r, file, "carriers", c.dialers, func(e entry) dialer.Dialer { return r.carrier(e, c.kinds) })
-	maps.DeleteFunc(c.dialers, func(_ string, d dialer.Dialer) bool { return d == nil })
-	refs := references{organisations: names, carriers: carriers, open: c.dialers}
+	guards := r.fileGuard(file)
+	carriers := section(r, file, "carriers", c.carriers, func(e entry) carrier { return r.carrier(e, guards) })
+	maps.DeleteFunc(c.carriers, func(_ string, c carrier) bool { return c.Dialer == nil })
+	refs := references{organisations: names, carriers: carriers, open: c.carriers}
 	section(r, file, "numbers", c.numbers, func(e entry) number { return r.number(e, refs) })
 	return c
 }
@@ -103,21 +103,6 @@ func (o object) owner(organisations []string) string {
 		o.required("organisation", "the file has several, expected "+oneOf(organisations))
 	}
 	return organisations[0]
-}
-
-func (r *reader) carrier(e entry, kinds map[string]string) dialer.Dialer {
-	v, ok := r.scalar(e, urlEncoder)
-	if !ok {
-		return nil
-	}
-	d, err := dialer.Open(v.text)
-	if err != nil {
-		r.badValue(v, strings.TrimPrefix(err.Error(), "dialer: "))
-		return nil
-	}
-	scheme, _, _ := strings.Cut(v.text, ":")
-	kinds[e.name] = strings.ToLower(scheme) // as the URL was understood
-	return d
 }
 
 func oneOf(names []string) string {

@@ -1,0 +1,89 @@
+package config
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/outdial/outdial/dialer"
+	"github.com/outdial/outdial/dialer/guard"
+)
+
+const guarding = `
+organisations: {demo: {concurrency_limit: 40}}
+guard: {allow: [GB, NO, +1212, "${MORE}"], block: 4}
+carriers:
+  plain: "test://plain"
+  mapped: {url: "test://mapped?channels=7"}
+  fewer: {url: "test://fewer", guard: {allow: [GB], hourly: 5}}
+  endless: {url: "test://endless", guard: {hourly: none, block: 1}}
+  open: {url: "test://open", guard: off}
+  quoted: {url: "test://quoted", guard: "off"}
+  imitation: "fake://?ring=0&talk=0"
+  careful: {url: "fake://", guard: {}}
+numbers:
+  ordered: {e164: "+442079460000", carriers: [mapped, plain]}
+  shared: {e164: "+442079460001", carriers: {plain: 3, mapped: 0x10, fewer: "${SHARE}"}}
+`
+
+func TestGuards(t *testing.T) {
+	c := parseWith(t, map[string]string{"MORE": "US", "SHARE": "2"}, guarding)
+	allow := []string{"GB", "NO", "+1212", "US"}
+	for name, want := range map[string]*guard.Rules{
+		"plain":     {Allow: allow, Block: 4},
+		"mapped":    {Allow: allow, Block: 4},
+		"fewer":     {Allow: []string{"GB"}, Block: 4, Hourly: 5},
+		"endless":   {Allow: allow, Block: 1, Hourly: -1},
+		"open":      nil,
+		"quoted":    nil,
+		"imitation": nil,
+		"careful":   {Allow: allow, Block: 4},
+		"nobody":    nil,
+	} {
+		rules, guarded := c.Guard(name)
+		require.Equal(t, want != nil, guarded, name)
+		if want != nil {
+			require.Equal(t, *want, rules, name)
+		}
+	}
+	require.Equal(t, 7, c.Dialers()["mapped"].(dialer.Limiter).Limits().Channels)
+
+	jamaica := dialer.Call{ID: "call_1", From: "+442079460000", To: "+18764441234"}
+	for _, name := range []string{"plain", "mapped", "fewer", "endless", "careful"} {
+		_, err := c.Dialers()[name].Dial(t.Context(), jamaica, func(dialer.Progress) {})
+		require.ErrorIs(t, err, dialer.ErrNotPlaced, name)
+		require.ErrorContains(t, err, "calls to JM are not allowed", name)
+	}
+	for _, name := range []string{"open", "quoted"} {
+		_, wrapped := c.Dialers()[name].(interface{ Unwrap() dialer.Dialer })
+		require.False(t, wrapped, name)
+	}
+	_, err := c.Dialers()["imitation"].Dial(t.Context(), jamaica, func(dialer.Progress) {})
+	require.NotErrorIs(t, err, dialer.ErrNotPlaced)
+}
+
+func TestWeights(t *testing.T) {
+	c := parseWith(t, map[string]string{"MORE": "US", "SHARE": "2"}, guarding)
+	n, err := c.Number(t.Context(), "demo", "shared")
+	require.NoError(t, err)
+	require.Equal(t, []string{"plain", "mapped", "fewer"}, n.Carriers, "in the file's order")
+	require.Equal(t, []int{3, 16, 2}, n.Weights)
+	n.Weights[0] = 99
+	n, err = c.Number(t.Context(), "demo", "shared")
+	require.NoError(t, err)
+	require.Equal(t, 3, n.Weights[0], "callers cannot change it")
+	n, err = c.Number(t.Context(), "demo", "ordered")
+	require.NoError(t, err)
+	require.Nil(t, n.Weights)
+}
+
+// TestAGuardWhereEveryCarrierHasItsOwn needs none at the top of the file.
+func TestAGuardWhereEveryCarrierHasItsOwn(t *testing.T) {
+	c := parseWith(t, nil, `
+organisations: {demo: {concurrency_limit: 40}}
+carriers: {a: {url: "test://a", guard: {allow: [GB]}}, b: {url: "test://b", guard: off}, c: "fake://"}
+`)
+	require.Len(t, c.Dialers(), 3)
+	parseWith(t, nil, "organisations: {demo: {concurrency_limit: 40}}\nguard: {hourly: 3}\n"+
+		"carriers: {a: {url: 'test://a', guard: {allow: [GB]}}}\n")
+}

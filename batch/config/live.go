@@ -1,0 +1,188 @@
+package config
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/outdial/outdial/batch"
+	"github.com/outdial/outdial/dialer"
+)
+
+var _ batch.Directory = (*Live)(nil)
+
+// ErrClosed is returned by Live.Reload after Close.
+var ErrClosed = errors.New("config: it is closed")
+
+// Live is a directory whose file can be read again while an engine uses it. Make one with [Open]. It is
+// safe for concurrent use.
+type Live struct {
+	path    string
+	lookup  func(string) (string, bool)
+	current atomic.Pointer[Config]
+
+	turn     sync.Mutex     // held by whoever reloads or closes
+	isClosed bool           // guarded by turn
+	closing  chan struct{}  // closed by Close
+	retiring sync.WaitGroup // those who wait to close what was replaced
+
+	mu      sync.Mutex
+	leaving map[string][]dialer.Dialer // what each name stood for and is not closed yet, the latest first
+	errs    []error                    // of closing those
+}
+
+// Open reads the file at path as [Load] does, so that it can be read again.
+func Open(path string) (*Live, error) { return openLive(path, os.LookupEnv) }
+
+func openLive(path string, lookup func(string) (string, bool)) (*Live, error) {
+	l := &Live{path: path, lookup: lookup, closing: make(chan struct{}), leaving: map[string][]dialer.Dialer{}}
+	c, err := l.read(nil)
+	if err != nil {
+		return nil, err
+	}
+	l.current.Store(c)
+	return l, nil
+}
+
+func (l *Live) read(before *Config) (*Config, error) {
+	text, err := read(l.path)
+	if err != nil {
+		return nil, err
+	}
+	return parseKeeping(l.path, text, l.lookup, before)
+}
+
+// Config returns what the file said when it was last read without a mistake. It does not change; its
+// carriers are closed by Live, so it is not to be closed.
+func (l *Live) Config() *Config { return l.current.Load() }
+
+// Dialers returns the carriers by name, as they are now.
+func (l *Live) Dialers() map[string]dialer.Dialer { return l.Config().Dialers() }
+
+// Carrier returns what a name stands for, and then what it stood for before and still has calls: the latest
+// first. It is for what comes from outside under that name.
+func (l *Live) Carrier(name string) []dialer.Dialer {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var all []dialer.Dialer
+	if own, ok := l.Config().carriers[name]; ok {
+		all = append(all, own.Dialer)
+	}
+	return append(all, l.leaving[name]...)
+}
+
+// Replacer is a dialer that can take over what its carrier still has to tell about the calls of another
+// one: Reload calls Replaces where a carrier is replaced, before the new one is used. The old one follows
+// its calls to their end, and is closed after that; what comes for them to the new one, such as a callback
+// to an address that both have, is to be handed on to it.
+type Replacer interface {
+	Replaces(old dialer.Dialer)
+}
+
+// Reload reads the file again, with the environment as it is then. If there is a mistake, or set returns an
+// error, nothing has changed, and the error says why: an *[InvalidError] lists every mistake.
+//
+// A carrier of which the file says the same as before, its URL and its guard with what the environment has
+// for them, stays the same dialer. The others are opened, which needs what they name to be free: a local port
+// that the old one listens at is not. set is then given all of them, as [batch.Engine.SetDialers] takes
+// them, and the channel that it returns tells when those that are not among them any more may be closed. That
+// is done in the background.
+//
+// One Reload happens at a time; after Close it is ErrClosed.
+func (l *Live) Reload(set func(map[string]dialer.Dialer) (retired <-chan struct{}, err error)) (Changes, error) {
+	l.turn.Lock()
+	defer l.turn.Unlock()
+	if l.isClosed {
+		return Changes{}, ErrClosed
+	}
+	before := l.Config()
+	now, err := l.read(before)
+	if err != nil {
+		return Changes{}, err
+	}
+	fresh := now.notIn(before)
+	for name, own := range fresh {
+		r, ok := dialer.As[Replacer](own.Dialer)
+		if old, replaced := before.carriers[name]; ok && replaced {
+			r.Replaces(old.Dialer)
+		}
+	}
+	retired, err := set(now.Dialers())
+	if err != nil {
+		return Changes{}, errors.Join(err, closeAll(fresh))
+	}
+	l.change(now, before.notIn(now), retired)
+	return changes(before, now), nil
+}
+
+// change makes now the present, and has carriers that are not in it closed when nobody uses them any more.
+func (l *Live) change(now *Config, gone map[string]carrier, retired <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.current.Store(now)
+	if len(gone) == 0 {
+		return
+	}
+	for name, own := range gone {
+		l.leaving[name] = slices.Insert(l.leaving[name], 0, own.Dialer)
+	}
+	l.retiring.Go(func() {
+		select {
+		case <-retired:
+		case <-l.closing: // no engine uses any of them, as Close asks for
+		}
+		l.left(gone, closeAll(gone))
+	})
+}
+
+// left notes that carriers are closed.
+func (l *Live) left(gone map[string]carrier, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for name, own := range gone {
+		l.leaving[name] = slices.DeleteFunc(l.leaving[name], func(d dialer.Dialer) bool { return d == own.Dialer })
+		if len(l.leaving[name]) == 0 {
+			delete(l.leaving, name)
+		}
+	}
+	if err != nil {
+		l.errs = append(l.errs, err)
+	}
+}
+
+// Close closes all carriers, those too that were replaced and are not closed yet. Call it when no
+// engine uses them. The error has what went wrong in closing those that were replaced, too. More than one Close
+// does no harm.
+func (l *Live) Close() error {
+	l.turn.Lock()
+	defer l.turn.Unlock()
+	if l.isClosed {
+		return nil
+	}
+	l.isClosed = true
+	close(l.closing)
+	l.retiring.Wait()
+	return errors.Join(append(slices.Clone(l.errs), l.Config().Close())...)
+}
+
+// Organisation implements batch.Directory.
+func (l *Live) Organisation(ctx context.Context, org string) (batch.Organisation, error) {
+	return l.Config().Organisation(ctx, org)
+}
+
+// Agent implements batch.Directory.
+func (l *Live) Agent(ctx context.Context, org, id string) (dialer.Agent, error) {
+	return l.Config().Agent(ctx, org, id)
+}
+
+// Number implements batch.Directory.
+func (l *Live) Number(ctx context.Context, org, id string) (batch.Number, error) {
+	return l.Config().Number(ctx, org, id)
+}
+
+// APIKeys returns the organisation that each API key belongs to, as [Config.APIKeys] does.
+func (l *Live) APIKeys() map[[32]byte]string { return maps.Clone(l.Config().keys) }
