@@ -1,0 +1,55 @@
+// Package postgres keeps batches in a PostgreSQL database (13 or newer): durable storage for any number of
+// processes and dialling nodes at once.
+//
+// # Several nodes
+//
+// Whoever writes to an organisation locks its row first, and looks at leases, limits and owners behind
+// that lock. So claims, changes and cancels of one organisation happen one after the other, over all nodes, and no
+// organisation waits for another. Within a process those who want the same organisation queue before
+// they take a connection, so that it cannot use up the pool.
+//
+// Leases run by the database's clock (clock_timestamp): this package never asks its own process for
+// the time. A node whose lease has run out writes nothing. Keep the clocks of a primary and its standbys
+// together, as for anything else: after a failover it is the new primary's that counts.
+//
+// # Durability, and commits whose answer is lost
+//
+// What a method has acknowledged is committed as durably as the database is set up to commit;
+// synchronous_commit = off is overruled for the store's own transactions, the stronger settings are left
+// alone. Where the answer to a commit is lost, the error says no more than that: see store.Store for what
+// may be repeated. A step takes two round trips on purpose: the first takes the lock, the second writes and
+// commits, so a repetition, which needs the same lock, never overtakes what it repeats. Transactions that
+// the database undoes for the sake of others (40001, 40P01) are run again unasked.
+//
+// Each transaction says itself how it is isolated, what it may wait for (Config.Timeout: for a statement, a lock,
+// and a client that has gone silent) and which plans it wants, whatever the defaults of database and role
+// are. All of it ends with the transaction. So the store works behind PgBouncer in transaction mode (see
+// Config.NoPrepare) and over a pool that it shares with its host.
+//
+// # The schema
+//
+// [Open] makes and updates the tables, under a lock, so that many processes may start at once; a host with
+// a migrator of its own takes the SQL from [Migrations]. A process of an older version that is running goes on
+// when a newer one has migrated; one that starts then gets store.ErrNewerSchema.
+//
+// Texts are columns of bytes, which can hold NUL and bytes that are no UTF-8, and whose order no
+// collation decides. To read them in psql: SET bytea_output = 'escape'. Metadata is kept byte for byte.
+//
+// Every key begins with a number that is made of the organisation's id, and no statement of the hot path names two
+// organisations, so the tables can be distributed by that column, all alike. nodes is the exception, which is small
+// and has one row for each start of an engine.
+//
+// # What it costs
+//
+// A step is two round trips and one commit, whatever it ends and claims. It touches the rows of its calls, two of each,
+// and a narrow row for each batch that it names: what never changes of a batch lies in another one. Lists are
+// walks over an index. Plans do not depend on how old the statistics are: see migrations/0002_statistics.sql.
+//
+// The database needs its autovacuum; the tables that work like queues have settings of their own for it.
+// Transactions of others that stay open for long keep it from doing its work, and slow every queue in that database.
+//
+// # Hints
+//
+// [Store.Hints] tells which organisations were changed by other processes. It is a hint only, sent apart from the
+// transactions, at most 50 times a second: NOTIFY in a transaction has its commit take a lock of the whole database.
+package postgres

@@ -1,0 +1,187 @@
+package postgres
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/outdial/outdial/store"
+)
+
+// migrationFiles are numbered from 1 without a gap and applied in that order. One that was
+// released never changes: databases exist that have run it.
+//
+//go:embed migrations/*.sql
+var migrationFiles embed.FS
+
+var (
+	errMigrations = errors.New("migrations are not numbered from 1 without a gap")
+	errOldSchema  = errors.New("it lacks migrations of this version, and NoMigrate leaves them to the host")
+)
+
+// Migration is a step to the newest schema.
+type Migration struct {
+	Version int    // from 1
+	Name    string // of its file, such as 0001_tables.sql
+	SQL     string // one or more statements, to be run in one transaction
+}
+
+// Migrations returns the SQL that makes the tables in a schema (empty: outdial), in its order, for
+// hosts that have a migrator of their own: run those that are new, each in a transaction, and open the
+// store with NoMigrate. Each notes in the table schema_versions that it was run; the first makes the
+// schema where there is none.
+func Migrations(schema string) ([]Migration, error) {
+	c := Config{Schema: schema, URL: "-"}.withDefaults()
+	if err := c.validate(); err != nil {
+		return nil, fmt.Errorf("postgres: migrations: %w", err)
+	}
+	s := newSchema(c.Schema)
+	list, err := loadMigrations(migrationFiles, s)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: migrations: %w", err)
+	}
+	list[0].SQL = "CREATE SCHEMA IF NOT EXISTS " + s.quoted + ";\n\n" + list[0].SQL
+	return list, nil
+}
+
+func loadMigrations(dir fs.FS, s *schema) ([]Migration, error) {
+	names, err := fs.Glob(dir, "migrations/*.sql")
+	if err != nil {
+		return nil, fmt.Errorf("list migrations: %w", err)
+	}
+	out := make([]Migration, len(names))
+	for i, name := range names { // sorted by name
+		number, _, _ := strings.Cut(path.Base(name), "_")
+		if n, err := strconv.Atoi(number); err != nil || n != i+1 {
+			return nil, fmt.Errorf("%s: %w", name, errMigrations)
+		}
+		text, err := fs.ReadFile(dir, name)
+		if err != nil {
+			return nil, fmt.Errorf("read migration: %w", err)
+		}
+		out[i] = Migration{Version: i + 1, Name: path.Base(name), SQL: s.in(string(text))}
+	}
+	return out, nil
+}
+
+// migrator brings one schema to what this version knows.
+type migrator struct {
+	*schema
+
+	conn  *pgx.Conn
+	list  []Migration
+	leave bool // to the host
+	wait  time.Duration
+}
+
+func migrate(ctx context.Context, pool *pgxpool.Pool, c Config, s *schema) error {
+	list, err := loadMigrations(migrationFiles, s)
+	if err != nil {
+		return err
+	}
+	conn, err := pool.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	defer conn.Release()
+	m := &migrator{schema: s, conn: conn.Conn(), list: list, leave: c.NoMigrate, wait: c.Timeout}
+	return m.run(ctx)
+}
+
+func (m *migrator) run(ctx context.Context) error {
+	// First without a lock, which somebody else may be holding for long.
+	version, err := m.version(ctx)
+	if err != nil {
+		return err
+	}
+	switch {
+	case version > len(m.list):
+		return m.newer(version)
+	case version == len(m.list):
+		return nil
+	case m.leave:
+		return fmt.Errorf("schema %q has version %d, this version needs %d: %w", m.name, version, len(m.list), errOldSchema)
+	}
+	// Isolation and all else as it is meant here, whatever the database's defaults are.
+	return pgx.BeginTxFunc(ctx, m.conn, pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadWrite},
+		func(pgx.Tx) error { return m.locked(ctx) })
+}
+
+func (m *migrator) newer(version int) error {
+	return fmt.Errorf("schema %q has version %d, this version knows up to %d: %w",
+		m.name, version, len(m.list), store.ErrNewerSchema)
+}
+
+// version is the latest migration that was run, 0 for none.
+func (m *migrator) version(ctx context.Context) (version int, err error) {
+	// Not to_regclass: it would answer from what this session knew before it waited for the lock.
+	var there bool
+	const look = `SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname = $1 AND c.relname = 'schema_versions')`
+	if err := m.conn.QueryRow(ctx, look, m.name).Scan(&there); err != nil {
+		return 0, fmt.Errorf("look for the schema: %w", err)
+	}
+	if !there {
+		return 0, nil
+	}
+	err = m.conn.QueryRow(ctx, "SELECT coalesce(max(version), 0) FROM "+m.quoted+".schema_versions").Scan(&version)
+	if err != nil {
+		return 0, fmt.Errorf("version of the schema: %w", err)
+	}
+	return version, nil
+}
+
+// locked migrates while nobody else does. The lock goes with the transaction, so that no pooler
+// can give it to somebody else.
+func (m *migrator) locked(ctx context.Context) error {
+	settings := fmt.Sprintf("SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', '%d', true)",
+		max(m.wait, time.Minute).Milliseconds())
+	if _, err := m.conn.Exec(ctx, settings); err != nil {
+		return fmt.Errorf("settings: %w", err)
+	}
+	const lock = "SELECT pg_advisory_xact_lock(hashtextextended('outdial migrations ' || $1, 0))"
+	if _, err := m.conn.Exec(ctx, lock, m.name); err != nil {
+		return fmt.Errorf("lock: %w", err)
+	}
+	version, err := m.version(ctx) // again: another process may have been faster
+	if err != nil {
+		return err
+	}
+	if version > len(m.list) {
+		return m.newer(version)
+	}
+	if err := m.make(ctx); err != nil {
+		return err
+	}
+	for _, step := range m.list[version:] {
+		if _, err := m.conn.PgConn().Exec(ctx, step.SQL).ReadAll(); err != nil {
+			return fmt.Errorf("migration %s: %w", step.Name, err)
+		}
+	}
+	return nil
+}
+
+// make makes the schema, for which one needs a right that one may not have where it is there.
+func (m *migrator) make(ctx context.Context) error {
+	var there bool
+	const look = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)"
+	if err := m.conn.QueryRow(ctx, look, m.name).Scan(&there); err != nil {
+		return fmt.Errorf("look for the schema: %w", err)
+	}
+	if there {
+		return nil
+	}
+	if _, err := m.conn.Exec(ctx, "CREATE SCHEMA "+m.quoted); err != nil {
+		return fmt.Errorf("make the schema: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,139 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/outdial/outdial/fsm"
+)
+
+// The organisations whose counters say something else than the rows of calls in flight, which are
+// the truth, or than each other. It is one statement, so it sees whole transactions only, and
+// costs what is open, not what is over.
+const selectMiscounted = `WITH up AS MATERIALIZED (
+		SELECT c.org, c.batch, count(*) FILTER (WHERE c.status = 1) AS dispatched,
+			count(*) FILTER (WHERE c.status = 2) AS started
+		FROM outdial.calls c WHERE c.in_flight AND ($1::bigint[] IS NULL OR c.org = ANY($1)) GROUP BY c.org, c.batch),
+	counted AS MATERIALIZED (
+		SELECT org, batch, t.queued, t.dispatched, t.started,
+			coalesce(up.dispatched, 0) AS calls_dispatched, coalesce(up.started, 0) AS calls_started
+		FROM outdial.batches b JOIN outdial.tallies t USING (org, batch) LEFT JOIN up USING (org, batch)
+		WHERE b.open AND ($1::bigint[] IS NULL OR b.org = ANY($1))),
+	sums AS (
+		SELECT org, sum(queued) AS queued, sum(calls_dispatched + calls_started) AS in_flight FROM counted GROUP BY org),
+	wrong AS (
+		SELECT org FROM counted WHERE dispatched <> calls_dispatched OR started <> calls_started
+		UNION SELECT org FROM up WHERE NOT EXISTS (SELECT FROM counted n WHERE n.org = up.org AND n.batch = up.batch)
+		UNION SELECT o.org FROM outdial.organisations o LEFT JOIN sums USING (org)
+			WHERE (o.active OR sums.org IS NOT NULL) AND ($1::bigint[] IS NULL OR o.org = ANY($1))
+				AND (o.queued <> coalesce(sums.queued, 0) OR o.in_flight <> coalesce(sums.in_flight, 0)))
+	SELECT o.id FROM wrong JOIN outdial.organisations o USING (org)`
+
+// It reads all of a part of each table, for which the joins that other statements must not use are best.
+const freePlans = `SELECT set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true),
+	set_config('enable_bitmapscan', 'on', true)`
+
+// recount checks the counters of organisations against the rows of calls in flight, of all where orgs
+// is nil, and repairs and logs what is wrong.
+func (s *Store) recount(ctx context.Context, orgs []int64) error {
+	var wrong []string
+	err := s.read(ctx, func(t *trip) {
+		wrong = nil
+		t.ask(freePlans)
+		t.each(func(scan func(...any) error) error {
+			var id text
+			err := scan(&id)
+			wrong = append(wrong, string(id))
+			return err
+		}, selectMiscounted, orgs)
+	})
+	if err != nil {
+		return fmt.Errorf("count calls in flight: %w", err)
+	}
+	for _, id := range wrong {
+		s.log.Warn("postgres: the counters of an organisation were wrong and are counted again", "org", id)
+		err := s.transact(ctx, func(ctx context.Context, w *work) error {
+			r := &repair{work: w, id: id, batches: map[int32]*batch{}}
+			return r.run(ctx)
+		})
+		if err != nil {
+			return fmt.Errorf("count again for organisation %s: %w", id, err)
+		}
+	}
+	return nil
+}
+
+// recountLater does so for organisations that were taken over from, whose caller must not wait.
+func (s *Store) recountLater(ctx context.Context, orgs []int64) {
+	if s.enter() != nil {
+		return // closed: whoever opens next counts
+	}
+	go func() {
+		defer s.running.Done()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
+		defer cancel()
+		if err := s.recount(ctx, orgs); err != nil {
+			s.log.Warn("postgres: counting after a takeover", "error", err)
+		}
+	}()
+}
+
+const (
+	selectUncounted = "SELECT " + batchColumns + batchTables + ` WHERE b.org = $1 AND (b.open OR b.batch IN (
+		SELECT c.batch FROM outdial.calls c WHERE c.org = $1 AND c.in_flight)) ORDER BY b.batch`
+
+	// A failed recipient without a call is one for whom no call was placed.
+	selectRecipientCounts = `SELECT r.batch, r.status, count(*), count(*) FILTER (WHERE r.status = 4 AND r.call = '')
+		FROM outdial.recipients r WHERE r.org = $1 AND r.batch = ANY($2) GROUP BY r.batch, r.status`
+)
+
+// repair counts the recipients of what is open in one organisation.
+type repair struct {
+	*work
+
+	id      string
+	org     *org
+	batches map[int32]*batch
+	order   []*batch
+}
+
+func (r *repair) run(ctx context.Context) error {
+	t := r.begin(beginWrite)
+	r.org = t.lock(r.id)
+	t.each(func(scan func(...any) error) error {
+		b, err := scanBatch(scan, r.id)
+		r.batches[b.key], r.order = b, append(r.order, b)
+		b.Counts, b.changed = fsm.Counts{}, true
+		return err
+	}, selectUncounted, r.org.key)
+	if err := r.send(ctx, t); err != nil {
+		return err
+	}
+	t = r.trip()
+	t.each(r.count, selectRecipientCounts, r.org.key, column(r.order, func(b *batch) int32 { return b.key }))
+	if err := r.send(ctx, t); err != nil {
+		return err
+	}
+	t = r.trip()
+	r.org.queued, r.org.inFlight = 0, 0
+	for _, b := range r.order {
+		r.org.queued += int64(b.Counts.Queued)
+		r.org.inFlight += b.Counts.InFlight()
+		b.seal(r.org, b.UpdatedAt)
+		t.saveBatches(r.org, []*batch{b}, b.UpdatedAt)
+	}
+	r.org.save(t)
+	return r.finish(ctx, t)
+}
+
+func (r *repair) count(scan func(...any) error) error {
+	var key int32
+	var status fsm.RecipientStatus
+	var count, unplaced int
+	err := scan(&key, (*uint8)(&status), &count, &unplaced)
+	if b := r.batches[key]; b != nil {
+		b.Counts.Add(status, count)
+		b.Counts.Unplaced += unplaced
+	}
+	return err
+}

@@ -1,0 +1,64 @@
+package postgres
+
+import (
+	"strconv"
+	"strings"
+)
+
+// args are the arguments of a text that is put together.
+type args []any
+
+// add returns the parameter that stands for a value.
+func (a *args) add(value any) string {
+	*a = append(*a, value)
+	return "$" + strconv.Itoa(len(*a))
+}
+
+// ofOrg is the condition that a key is the organisation's: it takes the first two parameters, which are
+// the same in every query.
+func newArgs(org string) *args { return &args{orgKey(org), raw(org)} }
+
+// where collects conditions.
+type where struct {
+	*args
+
+	text strings.Builder
+}
+
+func (a *args) where() *where { return &where{args: a} }
+
+// and adds a condition. Each question mark in it stands for a value.
+func (w *where) and(condition string, values ...any) {
+	if w.text.Len() == 0 {
+		w.text.WriteString(" WHERE ")
+	} else {
+		w.text.WriteString(" AND ")
+	}
+	for _, v := range values {
+		before, after, _ := strings.Cut(condition, "?")
+		w.text.WriteString(before + w.add(v))
+		condition = after
+	}
+	w.text.WriteString(condition)
+}
+
+// page adds the bounds of a list that runs by descending ids, and returns its ORDER BY without the
+// word DESC that turns it round. The page just before an id is walked towards the newer ones.
+func (w *where) page(column, after, before string) (order string) {
+	if after != "" {
+		w.and(column+" < ?", raw(after))
+	}
+	if before == "" {
+		return " ORDER BY " + column + " DESC"
+	}
+	w.and(column+" > ?", raw(before))
+	return " ORDER BY " + column
+}
+
+// limit is what LIMIT takes: NULL for none.
+func (a *args) limit(n int) string {
+	if n <= 0 {
+		return ""
+	}
+	return " LIMIT " + a.add(int64(n))
+}
