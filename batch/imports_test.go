@@ -35,6 +35,7 @@ func databases() reasons {
 		module + "/store/postgres": "the host picks its store",
 		"database/sql":             "a host that keeps its batches elsewhere must not link it",
 		"modernc.org/sqlite":       "a whole database of several megabytes, for hosts that want that one only",
+		"github.com/jackc/pgx/v5":  "a host that keeps its batches elsewhere must not link it",
 	}
 }
 
@@ -60,6 +61,8 @@ func testCode() reasons {
 		module + "/dialer/dialertest":          "a suite is for tests",
 		module + "/store/storetest":            "a suite is for tests",
 		module + "/batch/httpapi/contracttest": "a suite is for tests",
+		module + "/store/postgres/pgtest":      "it starts servers for tests",
+		module + "/dialer/twilio/twiliotest":   "it stands in for Twilio in tests",
 		"testing":                              "it is for tests",
 		"github.com/stretchr/testify":          "it is for tests",
 		"go.uber.org/goleak":                   "it is for tests",
@@ -88,14 +91,6 @@ func outside() reasons {
 		"pgregory.net/rapid":          "hosts run the suites with the standard library alone",
 		"github.com/goccy/go-yaml":    "hosts run the suites with the standard library alone",
 		"modernc.org/sqlite":          "a suite knows no backend",
-	}
-}
-
-// Not written yet. As soon as one is, it must leave this list, or the rules that name
-// it would not notice when it moves away.
-func planned() []string {
-	return []string{
-		module + "/store/postgres",
 	}
 }
 
@@ -139,6 +134,18 @@ func rules() []rule {
 			forbidden: []reasons{carrierKinds(), web(), suites(), engine()},
 		},
 		{
+			name: "PostgreSQL store", roots: []string{"store/postgres"}, ours: []string{"store", "fsm", "dialer"},
+			forbidden: []reasons{carrierKinds(), web(), suites(), engine()},
+		},
+		{
+			name: "servers of PostgreSQL for tests", roots: []string{"store/postgres/pgtest"},
+			forbidden: []reasons{carrierKinds(), web(), engine(), outside()},
+		},
+		{
+			name: "guard against toll fraud", roots: []string{"dialer/guard"}, ours: []string{"dialer"},
+			forbidden: []reasons{carrierKinds(), databases(), web(), program(), testCode(), engine()},
+		},
+		{
 			name: "fake carrier", roots: []string{"dialer/fake"}, ours: []string{"dialer"},
 			forbidden: []reasons{databases(), web(), testCode(), engine()},
 		},
@@ -151,7 +158,8 @@ func rules() []rule {
 			forbidden: []reasons{carrierKinds(), databases(), engine(), outside()},
 		},
 		{
-			name: "config file", roots: []string{"batch/config"}, ours: []string{"batch", "store", "fsm", "dialer"},
+			name: "config file", roots: []string{"batch/config"},
+			ours:      []string{"batch", "store", "fsm", "dialer", "dialer/guard"},
 			forbidden: []reasons{carrierKinds(), databases(), web(), testCode()},
 		},
 		{
@@ -202,11 +210,8 @@ func TestForbiddenPackagesExist(t *testing.T) {
 	}
 	missing := missingOf(t, slices.Sorted(maps.Keys(named)))
 	for pkg := range named {
-		switch later := slices.Contains(planned(), pkg); {
-		case missing[pkg] && !later:
+		if missing[pkg] {
 			t.Errorf("%s is forbidden, but does not exist: has it moved?", pkg)
-		case !missing[pkg] && later:
-			t.Errorf("%s exists now: take it off the planned ones, and give it a rule", pkg)
 		}
 	}
 }

@@ -96,7 +96,7 @@ func (b *book) tidy() {
 func (b *book) forget(id string) {
 	if p := b.pasts[id]; p != nil {
 		delete(b.pasts, id)
-		release(p.removes)
+		p.forget()
 	} else if c := b.calls[id]; c != nil && c.leaves() {
 		delete(b.calls, id)
 		c.forget()

@@ -59,6 +59,11 @@ func (d *Dialer) newCall(in dialer.Call, report func(dialer.Progress)) (*call, e
 	if in.To == "" {
 		return nil, errors.New("the callee's number: there is none")
 	}
+	if d.config.CallHeader != "" {
+		if err := checkValue(in.ID); err != nil {
+			return nil, fmt.Errorf("the call's ID: %w", err)
+		}
+	}
 	values, err := valuesOf(in.Metadata, d.config.Headers)
 	if err != nil {
 		return nil, err
@@ -82,7 +87,7 @@ func (c *call) run(ctx context.Context) (dialer.Outcome, error) {
 		}
 		return dialer.Outcome{}, notOpened(err)
 	}
-	defer c.closeSession()
+	defer c.closeSession() //nolint:contextcheck // it goes on when the call is over
 	c.d.book.add(c)
 	defer c.d.book.retire(c)
 	g, e, err := c.place(ctx)
@@ -96,43 +101,62 @@ func (c *call) run(ctx context.Context) (dialer.Outcome, error) {
 }
 
 // notOpened is the error of a call that has no media. Without an agent or a port now the callee waits:
-// nobody is written off because the agents are being restarted.
+// nobody is written off because the agents are being restarted. Nor do the calls for other agents wait.
 func notOpened(err error) error {
-	if errors.Is(err, media.ErrAgent) || errors.Is(err, media.ErrNoPort) {
+	_, known := errors.AsType[*dialer.UnavailableError](err)
+	switch {
+	case known:
+		return err
+	case errors.Is(err, media.ErrAgent), errors.Is(err, errAgentLate):
+		return &dialer.UnavailableError{Cause: err, AgentOnly: true}
+	case errors.Is(err, media.ErrNoPort):
 		return &dialer.UnavailableError{Cause: err}
 	}
 	return fmt.Errorf("%w: %w", dialer.ErrNotPlaced, err)
 }
 
+// errAgentLate is the cause of the end of an Open that took as long as the phone may ring.
+var errAgentLate = errors.New("the media was not ready in the time that the phone may ring")
+
 // open makes the session, which may take as long as the phone may ring.
 func (c *call) open(ctx context.Context) error {
 	if c.in.RingTimeout > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, c.in.RingTimeout)
+		ctx, cancel = context.WithTimeoutCause(ctx, c.in.RingTimeout, errAgentLate)
 		defer cancel()
 	}
 	session, err := c.d.media.Open(ctx, c.in)
 	if err != nil {
+		if errors.Is(context.Cause(ctx), errAgentLate) && !errors.Is(err, errAgentLate) {
+			err = errors.Join(errAgentLate, err)
+		}
 		return fmt.Errorf("opening the media: %w", err)
 	}
 	c.session = session
 	if c.offer, err = session.Offer(); err != nil {
-		c.closeSession()
+		c.closeSession() //nolint:contextcheck // see run
 		return fmt.Errorf("describing the media: %w", err)
 	}
 	return nil
 }
 
+// closeSession has the session closed in the background: its agent may take its time to take leave.
 func (c *call) closeSession() {
 	c.mediaMu.Lock()
-	defer c.mediaMu.Unlock()
-	if c.session == nil {
+	session := c.session
+	c.session = nil
+	c.mediaMu.Unlock()
+	if session == nil {
 		return
 	}
-	if err := c.session.Close(); err != nil {
-		c.d.log.Warn("closing the media of a call", "call", c.in.ID, "error", err)
+	closing := func(context.Context) {
+		if err := session.Close(); err != nil {
+			c.d.log.Warn("closing the media of a call", "call", c.in.ID, "error", err)
+		}
 	}
-	c.session = nil
+	if !c.d.work.background(closing) {
+		closing(context.Background())
+	}
 }
 
 // withSession lets f use the session, unless the call is over.
@@ -217,6 +241,11 @@ func (c *call) forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	release(c.removes)
+	for _, inv := range c.invites {
+		if inv.re == nil {
+			inv.flow.release()
+		}
+	}
 	for _, g := range c.dialogs {
 		release(g.given())
 	}

@@ -1,11 +1,13 @@
 package sip
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -42,6 +44,14 @@ type Config struct {
 	// false; a call with another one, or with a text that is no header value, is not placed.
 	Headers map[string]string
 
+	// CallHeader is the header in which [dialer.Call].ID goes along, such as "X-Call", by which the
+	// carrier's records can be matched with the engine's. Empty: none.
+	CallHeader string
+
+	// Incoming is the status code with which a call is refused that a trunk's server makes to us, as when
+	// a callee calls back. Zero: 480.
+	Incoming int
+
 	// UserAgent is the header of this name. Empty: "outdial".
 	UserAgent string
 
@@ -51,6 +61,11 @@ type Config struct {
 	// Logger is told what an operator has to know: trunks that come and go, calls that had to
 	// be cleaned up. Nil: nobody is told.
 	Logger *slog.Logger
+
+	// Trace is told every message that is sent or was received: on connections as it is read, which may be a
+	// part of one. Messages have whole numbers, metadata and answers to challenges in them. It is called from
+	// many goroutines, must not block and must not keep the bytes. Nil: nobody is told.
+	Trace func(way Direction, peer netip.AddrPort, message []byte)
 }
 
 // Trunk is a way to a carrier. Host is required.
@@ -63,6 +78,10 @@ type Trunk struct {
 	Host string
 	Port int
 
+	// Proxy is where requests go instead of Host, a host or host:port, and what their Route names (an
+	// outbound proxy). Host is then no more than the domain. Empty: there is none.
+	Proxy string
+
 	// Transport is how. Empty: UDP, or TLS if Secure.
 	Transport Transport
 
@@ -72,25 +91,32 @@ type Trunk struct {
 	// Domain is the domain in the URIs. Empty: Host.
 	Domain string
 
-	// User and Secret answer the trunk's challenges (RFC 7616, RFC 8760).
+	// User and Secret answer the trunk's challenges (RFC 7616, RFC 8760), where they are of one of
+	// Realms. Empty: of the one that challenges first in a call, since somebody behind the trunk may do it, too.
+	// Servers that a 3xx names get no answer.
 	User, Secret string
+	Realms       []string
 
 	// TLS is the configuration of connections over TLS. Nil: the system's roots. An empty
 	// ServerName is Host.
 	TLS *tls.Config
 
-	// DisplayName is the display name of the caller.
-	DisplayName string
+	// DisplayName is the display name of the caller. FromUser is the user in From and Contact, FromDomain the
+	// domain in From and the identity. Empty: the caller's number, and Domain.
+	DisplayName, FromUser, FromDomain string
 
-	// AssertIdentity puts the caller's number into P-Asserted-Identity (RFC 3325).
-	AssertIdentity bool
+	// Identity is the header by which the trunk, but not the callee, is told the caller's number.
+	Identity Identity
+
+	// UserPhone marks numbers as such, with ";user=phone" (RFC 3261, section 19.1.1).
+	UserPhone bool
 
 	// Private asks the trunk to withhold the caller's number: an anonymous From and
 	// "Privacy: id" (RFC 3323, RFC 3325).
 	Private bool
 
 	// WithoutPlus writes the numbers without their plus sign. Prefix is written before
-	// the number that is dialled.
+	// the number that is dialled; a "#" in it goes as "%23".
 	WithoutPlus bool
 	Prefix      string
 
@@ -98,6 +124,18 @@ type Trunk struct {
 	// connections, or answers no more though it did before, takes no calls until it answers. Zero: 30
 	// seconds. Negative: it is never asked.
 	KeepAlive time.Duration
+
+	// ConnectTimeout is how long opening a connection may take. Zero: 4 seconds.
+	ConnectTimeout time.Duration
+
+	// SilentAfter is how long a server may say nothing at all to an INVITE until it rests, so that other calls
+	// go to the next one. The call itself goes nowhere else: somebody's phone may ring. Zero: 6 seconds.
+	// Negative: it is waited for as long as the call.
+	SilentAfter time.Duration
+
+	// MaxRest is the longest rest that a server gets by its Retry-After, or because it is silent again and
+	// again. Zero: 5 minutes. Negative: none for Retry-After.
+	MaxRest time.Duration
 
 	// SessionInterval is the session interval that is asked for (RFC 4028). It is rounded
 	// to seconds and at least 90 of them. Zero: 30 minutes. Negative: none is asked
@@ -124,6 +162,16 @@ type Trunk struct {
 // Transport is a transport protocol.
 type Transport string
 
+// Identity is a header that tells a trunk who calls.
+type Identity string
+
+// The identities. Without one, From is all that tells it.
+const (
+	Asserted    Identity = "asserted"     // P-Asserted-Identity (RFC 3325)
+	Preferred   Identity = "preferred"    // P-Preferred-Identity (RFC 3325)
+	RemoteParty Identity = "remote-party" // Remote-Party-ID, which some trunks know instead
+)
+
 // The transports.
 const (
 	UDP Transport = "udp"
@@ -141,6 +189,9 @@ const (
 	defaultKeepAlive = 30 * time.Second
 	defaultSession   = 30 * time.Minute
 	minSession       = 90 * time.Second // RFC 4028, section 5
+	defaultSilent    = 6 * time.Second  // the INVITE has been sent four times by then
+	defaultMaxRest   = 5 * time.Minute
+	defaultIncoming  = 480
 )
 
 // neverIfZero is for URLs, where 0 is what somebody wrote, and not a field that was left out.
@@ -168,7 +219,13 @@ func (c Config) withDefaults() (Config, error) {
 	if err := checkValue(c.UserAgent); err != nil {
 		return c, fmt.Errorf("sip: user agent: %w", err)
 	}
-	if err := checkAllowed(c.Headers); err != nil {
+	if c.Incoming == 0 {
+		c.Incoming = defaultIncoming
+	}
+	if c.Incoming < 400 || c.Incoming > 699 {
+		return c, fmt.Errorf("sip: incoming calls are refused with %d: expected a code from 400 to 699", c.Incoming)
+	}
+	if err := checkAllowed(c.allHeaders()); err != nil {
 		return c, err
 	}
 	c.Trunks = slices.Clone(c.Trunks)
@@ -180,6 +237,19 @@ func (c Config) withDefaults() (Config, error) {
 	return c, nil
 }
 
+// allHeaders are those that calls bring along.
+func (c Config) allHeaders() map[string]string {
+	if c.CallHeader == "" {
+		return c.Headers
+	}
+	all := maps.Clone(c.Headers)
+	if all == nil {
+		all = map[string]string{}
+	}
+	all["\x00call"] = c.CallHeader // no key that metadata has
+	return all
+}
+
 func (t *Trunk) complete() error {
 	t.Host = strings.Trim(t.Host, "[]")
 	if t.Domain == "" {
@@ -188,15 +258,16 @@ func (t *Trunk) complete() error {
 	if t.Name == "" {
 		t.Name = t.Host
 	}
-	if t.Transport == "" {
-		t.Transport = UDP
-		if t.Secure {
-			t.Transport = TLS
-		}
-	}
+	t.Transport = t.transport()
 	if t.KeepAlive == 0 {
 		t.KeepAlive = defaultKeepAlive
 	}
+	if t.FromDomain == "" {
+		t.FromDomain = t.Domain
+	}
+	t.ConnectTimeout = cmp.Or(t.ConnectTimeout, defaultConnect)
+	t.SilentAfter = cmp.Or(t.SilentAfter, defaultSilent)
+	t.MaxRest = cmp.Or(t.MaxRest, defaultMaxRest)
 	if t.SessionInterval == 0 {
 		t.SessionInterval = defaultSession
 	}
@@ -204,6 +275,17 @@ func (t *Trunk) complete() error {
 		t.SessionInterval = max(t.SessionInterval.Round(time.Second), minSession)
 	}
 	return t.check()
+}
+
+// transport is Transport, or what stands for it where it was left out.
+func (t *Trunk) transport() Transport {
+	switch {
+	case t.Transport != "":
+		return t.Transport
+	case t.Secure:
+		return TLS
+	}
+	return UDP
 }
 
 func (t *Trunk) check() error {
@@ -216,14 +298,39 @@ func (t *Trunk) check() error {
 	if t.Port < 0 || t.Port > 65535 || t.Redirects < 0 {
 		return fmt.Errorf("port %d, redirects %d: expected none below 0, and no port above 65535", t.Port, t.Redirects)
 	}
-	if err := checkHost(t.Host); err != nil {
-		return fmt.Errorf("host: %w", err)
+	if t.ConnectTimeout < 0 {
+		return fmt.Errorf("connect timeout %v: expected more than 0", t.ConnectTimeout)
 	}
-	if err := checkHost(t.Domain); err != nil {
-		return fmt.Errorf("domain: %w", err)
+	return errors.Join(t.checkAddresses(), t.checkCaller())
+}
+
+func (t *Trunk) checkAddresses() error {
+	for what, host := range map[string]string{"host": t.Host, "domain": t.Domain, "domain of From": t.FromDomain} {
+		if err := checkHost(host); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
 	}
-	if err := checkUserPart(t.Prefix); err != nil {
+	if t.Proxy == "" {
+		return nil
+	}
+	host, _, err := splitHostPort(t.Proxy)
+	if err := errors.Join(err, checkHost(host)); err != nil {
+		return fmt.Errorf("proxy: %w", err)
+	}
+	return nil
+}
+
+func (t *Trunk) checkCaller() error {
+	switch t.Identity {
+	case "", Asserted, Preferred, RemoteParty:
+	default:
+		return fmt.Errorf("identity %q: expected asserted, preferred or remote-party", t.Identity)
+	}
+	if err := checkUserPart(strings.ReplaceAll(t.Prefix, "#", "")); err != nil {
 		return fmt.Errorf("prefix: %w", err)
+	}
+	if err := checkUserPart(t.FromUser); err != nil {
+		return fmt.Errorf("user of From: %w", err)
 	}
 	if err := errors.Join(checkValue(t.DisplayName), checkValue(t.User)); err != nil {
 		return fmt.Errorf("display name or user: %w", err)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/outdial/outdial/dialer"
@@ -19,23 +20,25 @@ const closePatience = 2 * time.Second
 var (
 	_ dialer.Dialer  = (*Dialer)(nil)
 	_ dialer.Limiter = (*Dialer)(nil)
+	_ dialer.Prober  = (*Dialer)(nil)
 	_ io.Closer      = (*Dialer)(nil)
 )
 
 // Dialer places calls over its trunks. It is no [dialer.Resumer]: a call over SIP ends with the
 // process that placed it. It is safe for concurrent use.
 type Dialer struct {
-	config Config
-	trunks []*trunk
-	media  media.Handler
-	quiet  *silence // the media, where there is none
-	log    *slog.Logger
-	peers  *peers
-	stack  *stack
-	flows  *flows
-	work   *work
-	book   *book
-	second time.Duration // a second of RFC 4028 and of Retry-After, shorter in tests
+	config  Config
+	trunks  []*trunk
+	media   media.Handler
+	quiet   *silence // the media, where there is none
+	log     *slog.Logger
+	peers   *peers
+	stack   *stack
+	flows   *flows
+	work    *work
+	book    *book
+	bounces sync.Map      // what to do where a request reached nobody: functions by branch
+	second  time.Duration // a second of RFC 4028 and of Retry-After, shorter in tests
 }
 
 // New opens the local port and returns a dialer over the trunks. No trunk is spoken
@@ -49,7 +52,7 @@ func New(config Config) (*Dialer, error) {
 	if err != nil {
 		return nil, err
 	}
-	allowed := newPeers(config.Trunks)
+	allowed := newPeers(config.Trunks, config.Logger)
 	socket, listener, err := listen(config.Listen, allowed)
 	if err != nil {
 		return nil, err
@@ -59,6 +62,8 @@ func New(config Config) (*Dialer, error) {
 		second: time.Second,
 	}
 	socket.overhear, listener.streams.overhear = d.overhear, d.overhear
+	socket.trace, listener.streams.trace = config.Trace, config.Trace
+	socket.refused = d.bounced
 	if d.stack, err = newStack(socket, listener, d); err != nil {
 		return nil, errors.Join(err, socket.Close(), listener.Close())
 	}
@@ -71,6 +76,7 @@ func New(config Config) (*Dialer, error) {
 	}
 	d.stack.serve()
 	d.keepAlive()
+	d.work.background(d.tidyFlows)
 	return d, nil
 }
 

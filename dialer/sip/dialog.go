@@ -2,13 +2,15 @@ package sip
 
 import (
 	"context"
-	"errors"
 	"net/netip"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	msg "github.com/emiago/sipgo/sip"
+
+	"github.com/outdial/outdial/dialer"
 )
 
 // dialog is what we share with one user agent at the far end (RFC 3261, section 12): early while the
@@ -16,19 +18,25 @@ import (
 type dialog struct {
 	c        *call
 	t        *trunk
-	flow     *flow // that the INVITE left by
 	cred     *credentials
 	from     *msg.FromHeader // us
 	to       *msg.ToHeader   // with the far end's tag
 	tag      string
 	ended    chan struct{} // closed when it is over
+	acked    chan struct{} // closed when the answer to the INVITE was acknowledged, or could not be
+	moved    chan *flow    // holds the connection that took the place of a lost one
+	isAcked  sync.Once
 	offering chan struct{} // holds a token while an offer is under way, of ours or of theirs
 
 	mu        sync.Mutex
+	flow      *flow // that the INVITE left by, or what took its place
+	ackedAt   time.Time
+	because   dialer.EndReason // why we hang up
 	target    msg.Uri
 	routes    []msg.Uri
 	seq       uint32 // of our last request
 	remoteSeq uint32 // of theirs
+	ackSeq    uint32 // of the re-INVITE whose answer awaits an ACK
 	reliable  uint64 // RSeq of the last reliable provisional response
 	early     []byte // description of a provisional response
 	update    bool   // they know UPDATE
@@ -37,6 +45,8 @@ type dialog struct {
 	wayFlow   *flow
 	acks      chan *msg.Request // ACKs to our answers to re-INVITEs
 	removes   []func()
+	admitted  map[netip.Addr]bool // what removes take back
+	past      bool                // they have been handed over
 }
 
 func newDialog(inv *invite, res *msg.Response) *dialog {
@@ -44,7 +54,7 @@ func newDialog(inv *invite, res *msg.Response) *dialog {
 		c: inv.c, t: inv.t, flow: inv.flow, cred: inv.cred, tag: toTag(res),
 		from: clone(inv.req.From()), to: clone(inv.req.To()),
 		target: *inv.req.Recipient.Clone(), seq: inv.req.CSeq().SeqNo, acks: make(chan *msg.Request, 1),
-		ended: make(chan struct{}), offering: make(chan struct{}, 1),
+		ended: make(chan struct{}), offering: make(chan struct{}, 1), acked: make(chan struct{}), moved: make(chan *flow, 1),
 	}
 	if g.tag != "" {
 		g.to.Params.Add("tag", g.tag)
@@ -61,12 +71,20 @@ func clone[H msg.Header](h H) H {
 // refresh takes over from a response to the INVITE where requests go: RFC 3261, section
 // 12.1.2. The final one may differ from the provisional one (section 13.2.2.4).
 func (g *dialog) refresh(res *msg.Response) {
+	g.learn(res)
+	if res.IsProvisional() {
+		g.prepare()
+	}
+}
+
+func (g *dialog) learn(res *msg.Response) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.routes = nil
 	for _, h := range slices.Backward(res.GetHeaders("record-route")) {
 		if rr, ok := h.(*msg.RecordRouteHeader); ok && usable(rr.Address) {
 			g.routes = append(g.routes, *rr.Address.Clone())
+			g.admit(rr.Address)
 		}
 	}
 	g.retarget(res)
@@ -78,6 +96,16 @@ func (g *dialog) retarget(m interface{ Contact() *msg.ContactHeader }) {
 	if contact := m.Contact(); contact != nil && usable(contact.Address) {
 		g.target = *contact.Address.Clone()
 		g.target.Headers = nil
+		g.admit(g.target)
+	}
+}
+
+// admit lets whom a message names by address send to us, even where nothing goes there: the call's own server may
+// have its BYE sent by another. It is called with the lock held.
+func (g *dialog) admit(uri msg.Uri) {
+	addr, err := netip.ParseAddr(strings.Trim(uri.Host, "[]"))
+	if err == nil && addr.Unmap() != g.flow.remote.Addr() { // who may already
+		g.allowHeld(addr)
 	}
 }
 
@@ -99,18 +127,7 @@ func (g *dialog) request(ctx context.Context, method msg.RequestMethod) (*msg.Re
 
 // numbered makes a request with the route set of RFC 3261, section 12.2.1.1.
 func (g *dialog) numbered(ctx context.Context, method msg.RequestMethod, seq uint32) (*msg.Request, *flow, error) {
-	g.mu.Lock()
-	target, routes := g.target, g.routes
-	g.mu.Unlock()
-	next := target
-	if len(routes) > 0 {
-		next = routes[0]
-		if !next.UriParams.Has("lr") { // a strict router takes itself for the target
-			routes = append(slices.Clone(routes[1:]), target)
-			target = *next.Clone()
-			target.Headers = nil
-		}
-	}
+	next, target, routes := g.routed()
 	f, err := g.wayTo(ctx, next)
 	if err != nil {
 		return nil, nil, err
@@ -131,100 +148,21 @@ func (g *dialog) numbered(ctx context.Context, method msg.RequestMethod, seq uin
 	return req, f, nil
 }
 
-// wayTo finds the flow to the next hop, and remembers it.
-func (g *dialog) wayTo(ctx context.Context, next msg.Uri) (*flow, error) {
-	if g.t.SameAddress && !g.flow.lost() {
-		return g.flow, nil
-	}
+// routed says where a request goes first, what its Request-URI is, and its Routes.
+func (g *dialog) routed() (next, target msg.Uri, routes []msg.Uri) {
 	g.mu.Lock()
-	f := g.wayFlow
-	known := f != nil && g.way.String() == next.String() && !f.lost()
+	target, routes = g.target, g.routes
 	g.mu.Unlock()
-	if known {
-		return f, nil
-	}
-	f, err := g.find(ctx, next)
-	if err != nil {
-		return nil, err
-	}
-	g.mu.Lock()
-	g.way, g.wayFlow = next, f
-	g.mu.Unlock()
-	return f, nil
-}
-
-// find prefers the connection that the INVITE left by: one to a peer's host serves all of
-// it, and where its Contact cannot be reached, the connection can.
-func (g *dialog) find(ctx context.Context, next msg.Uri) (*flow, error) {
-	transport := g.transportTo(next)
-	remote, err := g.addressOf(ctx, next, transport)
-	mine := g.flow
-	switch {
-	case err != nil:
-	case transport == mine.transport && !mine.lost() &&
-		(remote == mine.remote || transport != UDP && remote.Addr() == mine.remote.Addr()):
-		return mine, nil
-	default:
-		g.allow(remote.Addr())
-		var f *flow
-		if f, err = g.c.d.flows.to(ctx, hop{transport, remote, g.nameFor(next, remote), g.t.TLS}); err == nil {
-			return f, nil
+	next = target
+	if len(routes) > 0 {
+		next = routes[0]
+		if !next.UriParams.Has("lr") { // a strict router takes itself for the target
+			routes = append(slices.Clone(routes[1:]), target)
+			target = *next.Clone()
+			target.Headers = nil
 		}
 	}
-	if !mine.lost() {
-		return mine, nil
-	}
-	return nil, err
-}
-
-// nameFor is whose certificate is expected: the trunk's at the trunk's own address.
-func (g *dialog) nameFor(next msg.Uri, remote netip.AddrPort) string {
-	if remote == g.flow.remote {
-		return g.t.Host
-	}
-	return strings.Trim(next.Host, "[]")
-}
-
-func (g *dialog) addressOf(ctx context.Context, next msg.Uri, t Transport) (netip.AddrPort, error) {
-	if addr, err := netip.ParseAddr(strings.Trim(next.Host, "[]")); err == nil {
-		return netip.AddrPortFrom(addr.Unmap(), portOr(next.Port, t)), nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, lookupTime)
-	defer cancel()
-	addr, err := lookup(ctx, g.c.d.config.Resolver, next.Host)
-	if err != nil {
-		return netip.AddrPort{}, err
-	}
-	return netip.AddrPortFrom(addr, portOr(next.Port, t)), nil
-}
-
-// transportTo is what the URI says, else what the trunk uses: many peers leave it out.
-func (g *dialog) transportTo(next msg.Uri) Transport {
-	named, _ := next.UriParams.Get("transport")
-	switch t := Transport(strings.ToLower(named)); {
-	case next.Scheme == "sips":
-		return TLS
-	case t == UDP, t == TCP, t == TLS:
-		return t
-	}
-	return g.t.Transport
-}
-
-// allow lets the address send to us as long as the dialog is there.
-func (g *dialog) allow(addr netip.Addr) {
-	remove := g.c.d.peers.add(addr)
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.removes = append(g.removes, remove)
-}
-
-// given hands over what takes back what allow did.
-func (g *dialog) given() []func() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	removes := g.removes
-	g.removes = nil
-	return removes
+	return next, target, routes
 }
 
 // send sends a request other than INVITE, again with credentials if it is challenged, and
@@ -232,7 +170,7 @@ func (g *dialog) given() []func() {
 func (g *dialog) send(
 	ctx context.Context, method msg.RequestMethod, complete func(*msg.Request, *flow),
 ) (*msg.Response, error) {
-	for range mostTries + 1 {
+	for {
 		req, f, err := g.request(ctx, method)
 		if err != nil {
 			return nil, err
@@ -252,48 +190,14 @@ func (g *dialog) send(
 			g.cred.taken()
 			return res, nil
 		}
-		if !g.cred.learn(res) {
+		if !g.cred.learn(res) { // which ends somewhen
 			return res, nil
 		}
 	}
-	return nil, errors.New("it is challenged again and again")
 }
 
 func isChallenge(res *msg.Response) bool {
 	return res.StatusCode == msg.StatusUnauthorized || res.StatusCode == msg.StatusProxyAuthRequired
-}
-
-// acknowledge sends the ACK of an answer to the INVITE (RFC 3261, section 13.2.2.4), and keeps it
-// for when the answer comes again.
-func (g *dialog) acknowledge(ctx context.Context, inv *invite) {
-	req, f, err := g.numbered(ctx, msg.ACK, inv.req.CSeq().SeqNo)
-	if err != nil {
-		g.c.d.log.Warn("no way for an ACK", "trunk", g.t.Name, "call", g.c.in.ID, "error", err)
-		return
-	}
-	copyCredentials(inv.req, req)
-	req.SetBody(nil)
-	ack := &acked{f, wire(req)}
-	inv.mu.Lock()
-	inv.remember(g.tag, ack)
-	inv.mu.Unlock()
-	g.c.d.deliver(f, inv.hop, ack.raw)
-}
-
-// hangUp sends a BYE and waits for the answer to it.
-func (g *dialog) hangUp(ctx context.Context) {
-	if !g.end() {
-		return
-	}
-	var err error
-	for range 2 { // once more where the connection turns out to be gone
-		if _, err = g.send(ctx, msg.BYE, func(*msg.Request, *flow) {}); !errors.Is(err, errLost) {
-			break
-		}
-	}
-	if err != nil {
-		g.c.d.log.Warn("a BYE was not answered", "trunk", g.t.Name, "call", g.c.in.ID, "error", err)
-	}
 }
 
 // end notes that the dialog is over, and says whether that is news.

@@ -2,10 +2,8 @@ package sip
 
 import (
 	"bytes"
-	"cmp"
 	"io"
 	"slices"
-	"strings"
 	"sync"
 
 	msg "github.com/emiago/sipgo/sip"
@@ -16,9 +14,11 @@ import (
 // It is safe for concurrent use.
 type credentials struct {
 	user, secret string
+	realms       []string // that are answered; nil: the first that asks
 
-	mu       sync.Mutex
-	accepted []*realm
+	mu        sync.Mutex
+	accepted  []*realm // in the order in which they asked
+	isPassing bool     // the last request was passed on by somebody who has seen it
 }
 
 // realm is who has challenged us, and how.
@@ -29,9 +29,14 @@ type realm struct {
 	tries     int // since an answer was accepted
 }
 
-// mostTries is how often the same credentials are sent to somebody who does not take them: once more
-// where the nonce was stale. More may lock an account.
-const mostTries = 2
+const (
+	// mostTries is how often the same credentials are sent to somebody who does not take them: once more
+	// where the nonce was stale. More may lock an account.
+	mostTries = 2
+
+	// mostAlike is how many proxies of one realm may be in a row, mostAnswers how many answers a request has.
+	mostAlike, mostAnswers = 2, 4
+)
 
 // learn takes the challenges of a 401 or 407, and says whether there is sense in sending
 // the request again.
@@ -44,6 +49,9 @@ func (c *credentials) learn(res *msg.Response) bool {
 	defer c.mu.Unlock()
 	again := false
 	for _, challenge := range strongest(res, proxy) {
+		if !c.trusts(challenge.Realm) {
+			continue
+		}
 		if !c.take(proxy, challenge) {
 			return false
 		}
@@ -52,21 +60,59 @@ func (c *credentials) learn(res *msg.Response) bool {
 	return again
 }
 
-func (c *credentials) take(proxy bool, challenge *digest.Challenge) bool {
-	i := slices.IndexFunc(c.accepted, func(r *realm) bool {
-		return r.proxy == proxy && r.challenge.Realm == challenge.Realm
-	})
-	if i < 0 {
-		c.accepted = append(c.accepted, &realm{proxy: proxy, challenge: challenge, tries: 1})
-		return true
+// trusts says whether the realm is answered, and is called with the lock held. Somebody behind the trunk may
+// challenge us, too, to see what we answer.
+func (c *credentials) trusts(realm string) bool {
+	if len(c.realms) == 0 {
+		c.realms = []string{realm}
 	}
-	r := c.accepted[i]
-	if r.tries > 0 && !challenge.Stale || r.tries >= mostTries {
+	return slices.Contains(c.realms, realm)
+}
+
+// take is called with the lock held.
+func (c *credentials) take(proxy bool, challenge *digest.Challenge) bool {
+	alike := c.alike(proxy, challenge.Realm)
+	for _, r := range alike {
+		if r.tries == 0 { // it was accepted before, and its nonce has run out
+			r.renew(challenge)
+			return true
+		}
+	}
+	switch n := len(alike); {
+	case n == 0:
+	case challenge.Stale && alike[n-1].tries < mostTries:
+		alike[n-1].renew(challenge)
+		return true
+	case !c.isPassing || n >= mostAlike || alike[n-1].challenge.Nonce == challenge.Nonce:
+		return false // the credentials are wrong
+	}
+	if len(c.accepted) >= mostAnswers {
 		return false
 	}
+	c.accepted = append(c.accepted, &realm{proxy: proxy, challenge: challenge, tries: 1})
+	return true
+}
+
+func (c *credentials) alike(proxy bool, name string) (alike []*realm) {
+	for _, r := range c.accepted {
+		if r.proxy == proxy && r.challenge.Realm == name {
+			alike = append(alike, r)
+		}
+	}
+	return alike
+}
+
+func (r *realm) renew(challenge *digest.Challenge) {
 	r.challenge, r.uses = challenge, 0
 	r.tries++
-	return true
+}
+
+// passed notes that somebody answered the last request with a provisional response: who challenges it after
+// that is somebody else, further on, of the same realm perhaps.
+func (c *credentials) passed() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.isPassing = true
 }
 
 // known says whether there is anything to answer.
@@ -89,6 +135,7 @@ func (c *credentials) taken() {
 func (c *credentials) apply(req *msg.Request) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.isPassing = false
 	for _, r := range c.accepted {
 		r.uses++
 		answer, err := digest.Digest(r.challenge, digest.Options{
@@ -105,47 +152,4 @@ func (c *credentials) apply(req *msg.Request) error {
 		req.AppendHeader(msg.NewHeader(name, answer.String()))
 	}
 	return nil
-}
-
-// strongest picks one challenge of each realm, of those that can be answered.
-func strongest(res *msg.Response, proxy bool) []*digest.Challenge {
-	name := "www-authenticate"
-	if proxy {
-		name = "proxy-authenticate"
-	}
-	var best []*digest.Challenge
-	for _, h := range res.GetHeaders(name) {
-		challenge := parseChallenge(h.Value())
-		if challenge == nil {
-			continue
-		}
-		i := slices.IndexFunc(best, func(b *digest.Challenge) bool { return b.Realm == challenge.Realm })
-		switch {
-		case i < 0:
-			best = append(best, challenge)
-		case cmp.Compare(strength(challenge), strength(best[i])) > 0:
-			best[i] = challenge
-		}
-	}
-	return best
-}
-
-// parseChallenge returns nil for one that cannot be answered.
-func parseChallenge(s string) *digest.Challenge {
-	challenge, err := digest.ParseChallenge(s)
-	if err != nil || checkValue(challenge.Realm+challenge.Nonce+challenge.Opaque) != nil {
-		return nil
-	}
-	for i := range challenge.QOP {
-		challenge.QOP[i] = strings.ToLower(strings.TrimSpace(challenge.QOP[i]))
-	}
-	challenge.Algorithm = strings.ToUpper(challenge.Algorithm)
-	if !digest.CanDigest(challenge) {
-		return nil
-	}
-	return challenge
-}
-
-func strength(c *digest.Challenge) int {
-	return slices.Index([]string{"", "MD5", "SHA-256", "SHA-512-256", "SHA-512"}, c.Algorithm)
 }

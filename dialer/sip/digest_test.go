@@ -8,6 +8,7 @@ import (
 	"hash"
 	"regexp"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -80,7 +81,17 @@ func TestChallengesAreAnswered(t *testing.T) {
 		"MD5 of RFC 2617, without qop and algorithm": {
 			407, []string{`Digest realm="r", nonce="n", opaque="o"`}, "Proxy-Authorization", "n", md5.New,
 		},
-		"in lower case": {401, []string{`Digest realm="r",nonce="n",algorithm=md5,qop="auth,auth-int"`}, "Authorization", "n", md5.New},
+		"names in any case": {401, []string{`Digest Realm="r", Nonce="n1", QOP="auth", Opaque="o"`}, "Authorization", "n1", md5.New},
+		"a parameter of the vendor's": {
+			401, []string{`Digest realm="r",nonce="n",qop="auth",x_vendor=1, y="a,b"`}, "Authorization", "n", md5.New,
+		},
+		"a comma at the end": {401, []string{`Digest realm="r", nonce="n", algorithm=MD5,`}, "Authorization", "n", md5.New},
+		"several in one header": {
+			401, []string{`Basic realm="r", Digest realm="r", nonce="m", qop="auth", Digest realm="r", nonce="s", algorithm=SHA-256, qop="auth"`},
+			"Authorization", "s", sha256.New,
+		},
+		"white space everywhere": {401, []string{`digest  realm = "r" ,  nonce = "n" , algorithm = MD5`}, "Authorization", "n", md5.New},
+		"in lower case":          {401, []string{`Digest realm="r",nonce="n",algorithm=md5,qop="auth,auth-int"`}, "Authorization", "n", md5.New},
 		"SHA-256": {
 			407, []string{`Digest realm="r", nonce="n", algorithm=SHA-256, qop="auth"`}, "Proxy-Authorization", "n", sha256.New,
 		},
@@ -123,6 +134,78 @@ func TestTwoParties(t *testing.T) {
 		third := l.challenge(401, `Digest realm="far", nonce="f", algorithm=MD5`)
 		if !proves(third, "Proxy-Authorization", "p", md5.New) || !proves(third, "Authorization", "f", md5.New) {
 			l.p.t.Errorf("both are to be answered: %+v", third.fields)
+		}
+		l.talk()
+		l.bye()
+	})
+	trunk := trunkWithUser(p)
+	trunk.Realms = []string{"proxy", "far"}
+	begin(t, newDialer(t, trunk), callTo(callee)).ends(dialer.ClientHangup)
+	p.balanced()
+}
+
+// Whoever is behind the trunk gets nothing of its credentials.
+func TestAnotherRealmIsNotAnswered(t *testing.T) {
+	t.Parallel()
+	for name, realms := range map[string][]string{"the first": nil, "as configured": {"proxy"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPeer(t, "udp", func(l *leg) {
+				l.challenge(407, `Digest realm="proxy", nonce="p", algorithm=MD5`)
+				l.reply(l.current(), 401, "Prove It", `WWW-Authenticate: Digest realm="far", nonce="f", algorithm=MD5`)
+			})
+			trunk := trunkWithUser(p)
+			trunk.Realms = realms
+			o := begin(t, newDialer(t, trunk), callTo(callee)).ends(dialer.DialFailed)
+			require.Equal(t, "401", o.Details["sip_code"])
+			require.Equal(t, 2, p.placed())
+		})
+	}
+}
+
+// A server that a 3xx names is not the trunk.
+func TestRedirectionsGetNoCredentials(t *testing.T) {
+	t.Parallel()
+	other := newPeer(t, "udp", refuses(401, `WWW-Authenticate: Digest realm="r", nonce="n"`))
+	p := newPeer(t, "udp", func(l *leg) {
+		l.challenge(401, `Digest realm="r", nonce="n", algorithm=MD5`)
+		l.reply(l.current(), 302, "Moved", "Contact: <sip:x@"+other.addr()+">")
+	})
+	trunk := trunkWithUser(p)
+	trunk.Redirects = 1
+	begin(t, newDialer(t, trunk), callTo(callee)).ends(dialer.DialFailed)
+	require.Equal(t, 1, other.placed())
+	require.Empty(t, other.only().first.get("Authorization"))
+}
+
+// Half of a challenge is not answered: a wrong answer may lock an account.
+func TestChallengesThatCannotBeAnswered(t *testing.T) {
+	t.Parallel()
+	for _, c := range []string{
+		`Digest realm="r"`, `Digest nonce="n"`, `Digest realm="", nonce="n"`, `Digest realm="r", nonce=""`, `Digest`, ``,
+		`Basic realm="r", nonce="n"`, `realm="r", nonce="n"`, `Digest realm="r", nonce="n", algorithm=ROT13`,
+	} {
+		p := newPeer(t, "udp", func(l *leg) { l.reply(l.first, 401, "Prove It", "WWW-Authenticate: "+c) })
+		begin(t, newDialer(t, trunkWithUser(p)), callTo(callee)).ends(dialer.DialFailed)
+		require.Equal(t, 1, p.placed(), c)
+	}
+}
+
+// Two proxies in a row may be of one realm, and both want an answer. That the first was content is seen
+// by its 100: without that, a second challenge says that the password is wrong.
+func TestTwoProxiesOfOneRealm(t *testing.T) {
+	t.Parallel()
+	p := newPeer(t, "udp", func(l *leg) {
+		l.challenge(407, `Digest realm="carrier", nonce="edge", qop="auth"`)
+		l.trying()
+		l.pause(20 * time.Millisecond)
+		third := l.challenge(407, `Digest realm="carrier", nonce="core", qop="auth"`)
+		answers := third.all("Proxy-Authorization")
+		if len(answers) != 2 || param(answers[0], "nonce") != "edge" || param(answers[1], "nonce") != "core" {
+			l.p.t.Errorf("both are to be answered, in turn: %v", answers)
+		}
+		if !proves(third, "Proxy-Authorization", "edge", md5.New) || !proves(third, "Proxy-Authorization", "core", md5.New) {
+			l.p.t.Errorf("the answers are wrong: %v", answers)
 		}
 		l.talk()
 		l.bye()

@@ -13,29 +13,57 @@
 // parameters, all optional:
 //
 //	transport      udp, tcp or tls (default: udp; for sips: tls)
+//	proxy          where requests go instead of the host, which is then only the domain, and what
+//	               their Route names: host or host:port
 //	backup         further hosts with the same credentials, tried in this order when the
 //	               one before cannot take a call: host:port,host
 //	domain         the domain in the URIs, where it is not the host
+//	realm          the realms whose challenges are answered: a.example,b.example (default: the one that
+//	               challenges first in a call)
 //	channels, cps, burst
 //	               what the trunks admit together (default: no limit)
 //	listen         the local address, host:port (default: any, on a free port)
 //	advertise      the address, host or host:port, that peers are told, behind a NAT
+//	connect_timeout
+//	               how long opening a connection may take (default: 4s)
 //	keepalive      how often an OPTIONS asks whether the trunk is there; 0: never (default: 30s)
+//	silent_after   how long a server may say nothing at all to an INVITE until other calls go to the next
+//	               one; 0: for ever (default: 6s)
+//	max_rest       the longest rest of a server that asks for one with Retry-After, or is silent again and
+//	               again; 0: none for Retry-After (default: 5m)
 //	session        the session interval that is asked for (RFC 4028); 0: none (default: 30m)
 //	display        the display name of the caller
-//	assert         true: the caller's number goes into P-Asserted-Identity (RFC 3325)
+//	identity       the header that tells the trunk the caller's number: asserted (P-Asserted-Identity, RFC
+//	               3325), preferred (P-Preferred-Identity) or remote-party (Remote-Party-ID) (default: none)
+//	from_user      the user in From and Contact (default: the caller's number)
+//	from_domain    the domain in From and the identity (default: domain)
+//	user_phone     true: numbers in URIs are marked with user=phone
 //	private        true: the callee is not shown who calls (RFC 3323)
 //	plain          true: numbers are written without their plus sign
-//	prefix         what is written before the number dialled, such as a technical prefix
+//	prefix         what is written before the number dialled, such as a technical prefix; a # in it (%23 in
+//	               the URL) is %23 in the URI, too
 //	headers        metadata that goes into headers: campaign:X-Campaign,tier:X-Tier
+//	call_header    the header that has the engine's id of the call: X-Call (default: none)
+//	incoming       the status code with which calls to us are refused (default: 480)
 //	redirects      how many times a 3xx is followed (default: 0)
 //	large_over_udp true: an INVITE above 1300 bytes stays on UDP (default: false, it goes over TCP)
 //	same_address   true: what belongs to a call goes where its INVITE went, whatever Contact
 //	               and Record-Route say; for trunks behind a broken NAT
 //	allow          further addresses that the trunk sends from: 192.0.2.0/24,198.51.100.7
+//	tls_ca         a file of certificates, in PEM, that the trunk's is verified by (default: the system's)
+//	tls_cert, tls_key
+//	               files with our own certificate and its key, in PEM, for a trunk that asks for one
 //	insecure       true: the certificate is not verified; for tests
 //	media          rtp: the agent behind a WebSocket, see package bridge (default); srtp: the same,
-//	               encrypted; none: no media at all, for load tests and checks of the signalling
+//	               encrypted; srtp-preferred: encrypted where the trunk can; none: no media at all, for
+//	               load tests and checks of the signalling
+//	keys_in_clear  true: the keys of SRTP may go over udp or tcp, where the way to the trunk is private
+//	codecs         what is offered, best first: PCMA,PCMU,telephone-event (default: all, PCMU first)
+//	early_media    true: what the callee's side plays before the answer reaches the agent
+//	fixed_source   true: media goes to the address that the peer describes, wherever it sends from
+//	media_initial_timeout, media_timeout
+//	               how long nothing may be heard of the callee after the answer, and later, until the
+//	               call ends; 0: for ever (default: 30s)
 //	rtp_ports      the ports for media, FIRST-LAST (default: 16384-32767)
 //	rtp_ip         the address for media that peers are told (default: that of advertise or
 //	               listen, else the local one that leads to the trunk)
@@ -44,31 +72,40 @@
 //	               true: the agent is called when the callee has answered, instead of before
 //
 //	sip://acme:secret@sip.carrier.example?transport=tcp&channels=200&cps=20
-//	sips://acme:secret@203.0.113.5:5061?backup=203.0.113.6:5061&assert=true
+//	sips://acme:secret@203.0.113.5:5061?backup=203.0.113.6:5061&identity=asserted
 //
 // # Which trunk takes a call
 //
-// The trunks, and the servers that a trunk's name stands for, are tried in order. The next
-// one is tried after a 5xx, a refused connection, or when nothing at all was heard in 64*T1
-// (32 seconds), and never once a phone may ring: after a 180 or any other response above 100, or
-// when a connection broke that the INVITE had left by. A server that sent Retry-After, or that nothing
-// was heard of, rests. If every one is at rest, refuses connections or says 503,
-// the error is a [dialer.UnavailableError].
+// The trunks, and the servers that a trunk's name stands for, are tried in order. The next one is tried only
+// where it is certain that nobody's phone rang: the server refused the INVITE with a 5xx other than 504, and had said
+// nothing above 100 before; it refused the connection, or the system says that the datagram
+// reached nobody; or not a byte has left. Never after silence, whose cause may be the way back (an address that is
+// advertised wrongly, a firewall) while the phone rings, and never when a connection broke that the INVITE had
+// left by.
+//
+// A server that sent Retry-After with a 503, or that nothing was heard of, rests: other calls go to the next one. A
+// 503 whose Reason says that the number cannot be reached (Q.850 causes 1, 3, 28) is no matter of the trunk. If every
+// server is at rest, refuses connections or says 503, the error is a [dialer.UnavailableError].
+// [Dialer.Servers] tells how each one is, [Dialer.Probe] asks them.
 //
 // # What ends a call how
 //
-//	486, 600, 603, 607                           dial_busy
+//	486, 600, 603, 607, 608                      dial_busy
 //	480, 487, 408 after ringing, ring timeout    dial_no_answer
 //	other 3xx and 4xx, 604, 606                  dial_failed
-//	5xx or nothing heard, from the last server   dial_failed
+//	5xx from the last server, 504                dial_failed
+//	nothing heard in 64*T1 or as long as the phone may ring
+//	                                             error
 //	the connection broke while nobody had answered
 //	                                             error
 //	a 2xx with a description that the media cannot use
 //	                                             dial_failed
 //	BYE of the callee                            client_hangup
 //	the media heard nothing                      inactivity
-//	the agent hung up                            agent_hangup
-//	the session expired, a refresh was answered with 481 or 408, the connection or the agent was lost
+//	the agent hung up, be it while the phone rang
+//	                                             agent_hangup
+//	the session expired, a refresh was answered with 481 or 408, the agent was lost, or the connection,
+//	and it could not be opened again
 //	                                             client_disconnected
 //	the maximum duration                         max_duration
 //
@@ -79,7 +116,7 @@
 //
 //	trunk         the trunk's name
 //	sip_call_id   the Call-ID, which is the outcome's Ref, too
-//	sip_code      the status code of the last response to the INVITE
+//	sip_code      the status code of the last response to the INVITE, of the trunk that had the call last
 //	sip_phrase    its reason phrase
 //	reason        the Reason header (RFC 3326) of what ended the call: BYE or response
 //	q850_cause    the Q.850 cause in it
@@ -90,6 +127,12 @@
 //	acked_at      our ACK of it
 //	ended_at      the end
 //	media_*       what the media session tells, see package media
+//
+// # Who may send to us
+//
+// The servers of the trunks, what Allow lists, and the hosts that the messages of a call name, as long as
+// the call and its end take. What others send is dropped unread, and counted ([Dialer.Dropped]). Calls to
+// us are refused.
 //
 // # What stays when Dial has returned
 //

@@ -13,7 +13,7 @@ func ExampleNew() {
 	d, err := sip.New(sip.Config{
 		Trunks: []sip.Trunk{
 			{Name: "main", Host: "192.0.2.5", Transport: sip.TLS, User: "acme", Secret: "from the environment", KeepAlive: -1},
-			{Name: "spare", Host: "192.0.2.6", AssertIdentity: true, KeepAlive: -1},
+			{Name: "spare", Host: "192.0.2.6", Identity: sip.Asserted, KeepAlive: -1},
 		},
 		Limits:  dialer.Limits{Channels: 200, CPS: 20},
 		Headers: map[string]string{"campaign": "X-Campaign"},

@@ -13,4 +13,17 @@ func (d *Dialer) SetSecond(second time.Duration) { d.second = second }
 var Parse = parse
 
 // Routed is the media of a trunk that is named by URL, without an agent.
-func Routed(trunk Trunk, r Resolver) media.Handler { return &routed{trunk: trunk, resolver: r} }
+func Routed(r Resolver, trunks ...Trunk) media.Handler {
+	return &routed{trunks: trunks, resolver: r, config: media.Config{Agent: media.AgentFunc(nil), AgentAtAnswer: true}}
+}
+
+// EndRests has every server take calls again.
+func (d *Dialer) EndRests() {
+	for _, t := range d.trunks {
+		t.mu.Lock()
+		for _, s := range t.states {
+			s.restUntil = time.Time{}
+		}
+		t.mu.Unlock()
+	}
+}

@@ -7,7 +7,9 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	msg "github.com/emiago/sipgo/sip"
 )
@@ -24,6 +26,11 @@ type flow struct {
 	write     func([]byte) (int, error)
 	gone      <-chan struct{} // closed when the connection was lost; nil: there is none to lose
 	down      *atomic.Bool    // it is lost; nil: see gone
+	stream    *stream         // nil: there is no connection
+
+	users atomic.Int32 // what needs it to be there
+	stale atomic.Bool  // new calls open another one
+	used  atomic.Int64 // when somebody wanted it last, in nanoseconds since 1970
 }
 
 // writeError says that a message did not leave, or not as a whole.
@@ -37,7 +44,10 @@ func (e *writeError) Unwrap() error { return e.err }
 
 // WriteMsg implements sipgo's Connection.
 func (f *flow) WriteMsg(m msg.Message) error {
-	if n, err := f.write(wire(m)); err != nil {
+	b := buffer()
+	defer buffers.Put(b)
+	m.StringWrite(b)
+	if n, err := f.write(b.Bytes()); err != nil {
 		return &writeError{n, err}
 	}
 	return nil
@@ -45,10 +55,19 @@ func (f *flow) WriteMsg(m msg.Message) error {
 
 // wire is the message as it leaves.
 func wire(m msg.Message) []byte {
-	const usual = 1024
-	b := bytes.NewBuffer(make([]byte, 0, usual))
+	b := buffer()
+	defer buffers.Put(b)
 	m.StringWrite(b)
-	return b.Bytes()
+	return bytes.Clone(b.Bytes())
+}
+
+//nolint:gochecknoglobals // messages are written by every dialer
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+func buffer() *bytes.Buffer {
+	b, _ := buffers.Get().(*bytes.Buffer)
+	b.Reset()
+	return b
 }
 
 // LocalAddr implements sipgo's Connection.
@@ -62,6 +81,39 @@ func (f *flow) TryClose() (int, error) { return 1, nil }
 
 // Close implements sipgo's Connection.
 func (f *flow) Close() error { return nil }
+
+// hold keeps the flow open until release is called.
+func (f *flow) hold() { f.users.Add(1) }
+
+func (f *flow) release() {
+	f.touch()
+	f.users.Add(-1)
+}
+
+func (f *flow) touch() { f.used.Store(time.Now().UnixNano()) }
+
+// isIdle says whether nobody needs the flow, nor has for so long.
+func (f *flow) isIdle(d time.Duration) bool {
+	return f.users.Load() <= 0 && time.Since(time.Unix(0, f.used.Load())) > d
+}
+
+// cutIfSilent ends a connection on which nothing was heard since then, though something should have been: a
+// translator or a firewall has forgotten it. The next request opens another one.
+func (f *flow) cutIfSilent(since time.Time) bool {
+	if f.stream == nil || f.lost() || f.stream.heardSince(since) {
+		return false
+	}
+	f.stream.cut() //nolint:errcheck,gosec // it is of no use
+	return true
+}
+
+// leaveIfSilent is the same for a connection that an INVITE had no answer by: it is left open for what may yet
+// come by it, but is used for nothing new.
+func (f *flow) leaveIfSilent(since time.Time) {
+	if f.stream != nil && !f.stream.heardSince(since) {
+		f.stale.Store(true)
+	}
+}
 
 func (f *flow) lost() bool { return f.down != nil && f.down.Load() }
 

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
 
-const connectTimeout = 4 * time.Second
+// defaultConnect is how long opening a connection may take.
+const defaultConnect = 4 * time.Second
 
 // flows opens the ways to servers and keeps them for the calls to come.
 type flows struct {
@@ -23,6 +25,7 @@ type flows struct {
 	opened  uint64 // so many
 	packets map[netip.AddrPort]*flow
 	streams map[streamKey]*opening
+	left    []*flow // connections that are used for nothing new
 }
 
 // hop is a server of a trunk, and how to get there.
@@ -31,6 +34,7 @@ type hop struct {
 	remote    netip.AddrPort
 	name      string // whose certificate is expected
 	tls       *tls.Config
+	patience  time.Duration // how long opening a connection may take; 0: defaultConnect
 }
 
 // streamKey tells connections apart that are not to be shared.
@@ -60,18 +64,21 @@ func (fs *flows) to(ctx context.Context, h hop) (*flow, error) {
 	if h.transport == UDP {
 		return fs.packet(h.remote)
 	}
-	key := streamKey(h)
+	key := streamKey{h.transport, h.remote, h.name, h.tls}
 	if h.transport == TCP {
 		key.name, key.tls = "", nil
 	}
 	fs.mu.Lock()
 	o := fs.streams[key]
 	if o == nil || o.useless() {
-		o = fs.reopen(key, o)
+		o = fs.reopen(key, o, h.patience)
 	}
 	fs.mu.Unlock()
 	select {
 	case <-o.done:
+		if o.err == nil {
+			o.flow.touch()
+		}
 		return o.flow, o.err
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
@@ -80,15 +87,19 @@ func (fs *flows) to(ctx context.Context, h hop) (*flow, error) {
 
 // reopen is called with the lock held. The connection is opened on nobody's behalf: a call that
 // is cancelled meanwhile must not take it away from others.
-func (fs *flows) reopen(key streamKey, before *opening) *opening {
-	if before != nil && before.flow != nil {
+func (fs *flows) reopen(key streamKey, before *opening, patience time.Duration) *opening {
+	switch {
+	case before == nil || before.flow == nil:
+	case before.flow.lost():
 		fs.stack.unregister(before.flow)
+	default:
+		fs.left = append(fs.left, before.flow)
 	}
 	o := &opening{done: make(chan struct{})}
 	fs.streams[key] = o
 	begun := fs.work.background(func(ctx context.Context) {
 		defer close(o.done)
-		o.flow, o.err = fs.connect(ctx, key)
+		o.flow, o.err = fs.connect(ctx, key, patience)
 	})
 	if !begun {
 		o.err = errClosed
@@ -97,11 +108,11 @@ func (fs *flows) reopen(key streamKey, before *opening) *opening {
 	return o
 }
 
-// useless is a connection that failed or was lost.
+// useless is a connection that failed, was lost, or is not to be used any more.
 func (o *opening) useless() bool {
 	select {
 	case <-o.done:
-		return o.err != nil || o.flow.lost()
+		return o.err != nil || o.flow.lost() || o.flow.stale.Load()
 	default:
 		return false
 	}
@@ -112,18 +123,19 @@ func (fs *flows) packet(remote netip.AddrPort) (*flow, error) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	if f := fs.packets[remote]; f != nil {
+		f.touch()
 		return f, nil
 	}
 	host, err := fs.hostFor(remote)
 	if err != nil {
 		return nil, err
 	}
-	to := net.UDPAddrFromAddrPort(remote)
 	socket := fs.stack.socket
 	f := &flow{
 		transport: UDP, remote: remote, host: host, port: fs.portFor(socket.port()),
-		write: func(b []byte) (int, error) { return socket.WriteTo(b, to) },
+		write: func(b []byte) (int, error) { return socket.send(b, remote) },
 	}
+	f.touch()
 	fs.add(f)
 	fs.packets[remote] = f
 	return f, nil
@@ -161,8 +173,11 @@ func (fs *flows) portFor(local uint16) uint16 {
 	return local
 }
 
-func (fs *flows) connect(ctx context.Context, key streamKey) (*flow, error) {
-	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+func (fs *flows) connect(ctx context.Context, key streamKey, patience time.Duration) (*flow, error) {
+	if patience <= 0 {
+		patience = defaultConnect
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	conn, err := openStream(ctx, key)
 	if err != nil {
@@ -171,8 +186,9 @@ func (fs *flows) connect(ctx context.Context, key streamKey) (*flow, error) {
 	s := fs.stack.listener.streams.add(newStream(conn))
 	f := &flow{
 		transport: key.transport, remote: key.remote, host: fs.host,
-		port: fs.portFor(fs.stack.socket.port()), write: s.Write, gone: s.gone, down: &s.down,
+		port: fs.portFor(fs.stack.socket.port()), write: s.Write, gone: s.gone, down: &s.down, stream: s,
 	}
+	f.touch()
 	if f.host == "" {
 		f.host = localHost(conn)
 	}
@@ -217,4 +233,67 @@ func (fs *flows) add(f *flow) {
 	fs.opened++
 	f.key = flowKey(fs.opened)
 	fs.stack.register(f)
+}
+
+// tidy forgets the flows that are of no use, and closes the connections among them: to servers that are none
+// of a trunk's, such as those that a Contact named once, and lost ones.
+func (fs *flows) tidy(idle time.Duration, isServer func(netip.AddrPort) bool) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	for remote, f := range fs.packets {
+		if f.isIdle(idle) && !isServer(remote) {
+			fs.stack.unregister(f)
+			delete(fs.packets, remote)
+		}
+	}
+	for key, o := range fs.streams {
+		select {
+		case <-o.done:
+		default:
+			continue
+		}
+		switch f := o.flow; {
+		case o.err != nil:
+			delete(fs.streams, key)
+		case f.isIdle(idle) && (f.lost() || !isServer(key.remote)):
+			fs.end(f)
+			delete(fs.streams, key)
+		}
+	}
+	fs.left = slices.DeleteFunc(fs.left, func(f *flow) bool {
+		idle := f.isIdle(idle)
+		if idle {
+			fs.end(f)
+		}
+		return idle
+	})
+}
+
+// end is called with the lock held.
+func (fs *flows) end(f *flow) {
+	f.stream.cut() //nolint:errcheck,gosec // it was of use until now
+	fs.stack.unregister(f)
+}
+
+// tidyFlows does that now and then.
+func (d *Dialer) tidyFlows(context.Context) {
+	ticker := time.NewTicker(transactionTime())
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			d.flows.tidy(transactionTime(), d.isServer)
+		case <-d.work.calls.Done():
+			return
+		}
+	}
+}
+
+func (d *Dialer) isServer(remote netip.AddrPort) bool {
+	for _, t := range d.trunks {
+		if t.knows(remote) {
+			return true
+		}
+	}
+	return false
 }

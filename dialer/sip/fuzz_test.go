@@ -27,8 +27,10 @@ func FuzzHeaders(f *testing.F) {
 		m.AppendHeader(msg.NewHeader("Min-SE", reason))
 		require.LessOrEqual(t, timersOf(m).interval, uint32(86400))
 		hasToken(session, reason)
-		if c := parseChallenge(challenge); c != nil {
+		for _, c := range parseChallenges(challenge) {
 			require.GreaterOrEqual(t, strength(c), 0)
+			require.NotEmpty(t, c.Realm)
+			require.NotEmpty(t, c.Nonce)
 		}
 		require.True(t, utf8.ValidString(printable(reason)))
 		require.NoError(t, checkValue(printable(reason)))

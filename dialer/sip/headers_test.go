@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -40,7 +41,7 @@ func TestInvite(t *testing.T) {
 func TestIdentity(t *testing.T) {
 	t.Parallel()
 	m := inviteOf(t, func(trunk *sip.Trunk) {
-		trunk.AssertIdentity, trunk.DisplayName = true, `Zoë "Z" \ Co`
+		trunk.Identity, trunk.DisplayName = sip.Asserted, `Zoë "Z" \ Co`
 		trunk.WithoutPlus, trunk.Prefix = true, "9911"
 	}, callTo(callee), nil)
 	require.Equal(t, "sip:991114155550123@127.0.0.1", m.uri())
@@ -50,7 +51,7 @@ func TestIdentity(t *testing.T) {
 
 func TestPrivacy(t *testing.T) {
 	t.Parallel()
-	m := inviteOf(t, func(trunk *sip.Trunk) { trunk.AssertIdentity, trunk.Private = true, true }, callTo(callee), nil)
+	m := inviteOf(t, func(trunk *sip.Trunk) { trunk.Identity, trunk.Private = sip.Asserted, true }, callTo(callee), nil)
 	require.Equal(t, "id", m.get("Privacy"))
 	require.True(t, strings.HasPrefix(m.get("From"), `"Anonymous" <sip:anonymous@anonymous.invalid>;tag=`), m.get("From"))
 	require.Contains(t, m.get("P-Asserted-Identity"), string(caller))
@@ -106,4 +107,82 @@ func TestAdvertisedAddress(t *testing.T) {
 	begin(t, d, callTo(callee)).ends(dialer.DialBusy)
 	require.Contains(t, p.only().first.get("Via"), " pbx.example:5999;")
 	require.Contains(t, p.only().first.get("Contact"), "@pbx.example:5999>")
+}
+
+func TestIdentityHeaders(t *testing.T) {
+	t.Parallel()
+	const uri = "<sip:+442071838750@127.0.0.1>"
+	for identity, c := range map[sip.Identity]struct{ name, plain, private string }{
+		sip.Asserted:    {"P-Asserted-Identity", uri, uri},
+		sip.Preferred:   {"P-Preferred-Identity", uri, uri},
+		sip.RemoteParty: {"Remote-Party-ID", uri + ";party=calling;screen=yes;privacy=off", uri + ";party=calling;screen=yes;privacy=full"},
+	} {
+		for private, want := range map[bool]string{false: c.plain, true: c.private} {
+			m := inviteOf(t, func(trunk *sip.Trunk) { trunk.Identity, trunk.Private = identity, private }, callTo(callee), nil)
+			require.Equal(t, want, m.get(c.name))
+		}
+	}
+}
+
+func TestAnAccountInFrom(t *testing.T) {
+	t.Parallel()
+	m := inviteOf(t, func(trunk *sip.Trunk) {
+		trunk.FromUser, trunk.FromDomain, trunk.Identity, trunk.UserPhone = "line7", "accounts.test", sip.Asserted, true
+	}, callTo(callee), nil)
+	require.Equal(t, "sip:+14155550123@127.0.0.1;user=phone", m.uri())
+	require.Equal(t, "<sip:+14155550123@127.0.0.1;user=phone>", m.get("To"))
+	require.Equal(t, "<sip:line7@accounts.test>;tag="+m.fromTag(), m.get("From"))
+	require.Contains(t, m.get("Contact"), "<sip:line7@127.0.0.1:")
+	require.Equal(t, "<sip:+442071838750@accounts.test;user=phone>", m.get("P-Asserted-Identity"))
+}
+
+func TestPrefixWithNumberSign(t *testing.T) {
+	t.Parallel()
+	m := inviteOf(t, func(trunk *sip.Trunk) { trunk.Prefix = "99#" }, callTo(callee), nil)
+	require.Equal(t, "sip:99%23+14155550123@127.0.0.1", m.uri())
+}
+
+func TestProxy(t *testing.T) {
+	t.Parallel()
+	for _, transport := range []string{"udp", "tcp", "tls"} {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			asked := make(chan *message, 1)
+			p := newPeer(t, transport, func(l *leg) {
+				l.ring()
+				l.expect("CANCEL")
+			})
+			p.optionsAt(func(m *message) {
+				m.answer(m.response(200, "OK", "x", nil, ""))
+				asked <- m
+			})
+			trunk := trunkTo(p)
+			trunk.Host, trunk.Port, trunk.Proxy = "carrier.test", 0, p.addr()
+			d := newDialer(t, trunk) // whose resolver knows no such name
+			require.NoError(t, d.Probe(t.Context()))
+			r := begin(t, d, callTo(callee)).reaches(dialer.Ringing)
+			r.cancel(nil)
+			r.ends(dialer.APICancelled)
+			route := "<sip:" + p.addr() + ";lr"
+			if transport != "udp" {
+				route += ";transport=" + transport
+			}
+			require.Eventually(t, func() bool { return len(p.only().saw()) > 1 }, patience, time.Millisecond)
+			for _, m := range []*message{p.only().first, <-asked} {
+				require.Equal(t, route+">", m.get("Route"))
+				require.True(t, strings.HasSuffix(m.uri(), "carrier.test"), m.uri())
+			}
+		})
+	}
+}
+
+func TestOurOwnIDOfTheCall(t *testing.T) {
+	t.Parallel()
+	p := newPeer(t, "udp", answers)
+	d := newDialerOf(t, sip.Config{Trunks: []sip.Trunk{trunkTo(p)}, CallHeader: "X-Call"})
+	begin(t, d, callTo(callee)).ends(dialer.ClientHangup)
+	require.Equal(t, "call-1", p.only().first.get("X-Call"))
+	call := callTo(callee)
+	call.ID = "a\r\nb"
+	require.ErrorIs(t, begin(t, d, call).over().err, dialer.ErrNotPlaced)
 }

@@ -79,7 +79,7 @@ func TestReinviteThatTheMediaRefuses(t *testing.T) {
 	t.Parallel()
 	s := &studio{reofferErr: errors.New("no codec")}
 	duringCall(t, s, func(l *leg) { l.wants(l.reinvite(sdp, ""), 488) })
-	require.Equal(t, "close", s.noted()[len(s.noted())-1])
+	require.Eventually(t, func() bool { return s.noted()[len(s.noted())-1] == "close" }, patience, time.Millisecond)
 }
 
 func TestAnswerToAReinviteIsSentUntilAcknowledged(t *testing.T) {
@@ -92,6 +92,7 @@ func TestAnswerToAReinviteIsSentUntilAcknowledged(t *testing.T) {
 			l.p.t.Errorf("another answer came: %+v", again)
 		}
 		l.wants(l.begin("INVITE", sdp)(), 491) // one offer at a time
+		l.wants(l.begin("UPDATE", "")(), 200)  // which this is none of
 		l.write(l.tag, l.first.fromTag(), first.seq(), "ACK", "")
 		l.pause(t1)
 	})
@@ -149,6 +150,31 @@ func TestOtherRequestsInTheCall(t *testing.T) {
 		l.wants(l.beginAs(l.tag, l.first.fromTag(), 3, "INFO", "")(), 500)
 		l.seq = 30
 	})
+}
+
+func TestKeysToldByInfo(t *testing.T) {
+	t.Parallel()
+	s := &studio{}
+	duringCall(t, s, func(l *leg) {
+		const relay, plain = "Content-Type: application/dtmf-relay", "Content-Type: Application/DTMF"
+		for _, told := range []struct{ body, kind string }{
+			{"Signal=5\r\nDuration=160\r\n", relay}, {"signal= *\r\n", relay}, {"Signal=11", relay}, {"d", plain}, {"0\r\n", plain},
+			{"Signal=12\r\n", relay}, {"flash", plain}, // no keys
+		} {
+			l.wants(l.begin("INFO", told.body, told.kind)(), 200)
+		}
+		m := l.wants(l.begin("INFO", "<x/>", "Content-Type: application/media_control+xml")(), 415)
+		if !strings.Contains(m.get("Accept"), "application/dtmf-relay") {
+			l.p.t.Errorf("it has to be said what is understood: %+v", m.fields)
+		}
+	})
+	var keys []string
+	for _, note := range s.noted() {
+		if key, ok := strings.CutPrefix(note, "key "); ok {
+			keys = append(keys, key)
+		}
+	}
+	require.Equal(t, []string{"5", "*", "#", "D", "0"}, keys)
 }
 
 func TestByeWithAWrongTag(t *testing.T) {
@@ -253,5 +279,25 @@ func TestContactThatLeadsNowhere(t *testing.T) {
 	r.cancel(nil)
 	r.ends(dialer.APICancelled)
 	require.Equal(t, "sip:callee@unknown.invalid", p.only().expect("BYE").uri())
+	p.balanced()
+}
+
+// The ACK of one re-INVITE is none of another.
+func TestTheACKOfAnotherReinvite(t *testing.T) {
+	t.Parallel()
+	p := newPeer(t, "udp", func(l *leg) {
+		l.talk()
+		m := l.begin("INVITE", sdp)()
+		l.wants(m, 200)
+		l.write(l.tag, l.first.fromTag(), m.seq()-1, "ACK", "")
+		for again := range l.responses { // the answer comes again
+			if again.method() == "INVITE" && again.code() == 200 {
+				break
+			}
+		}
+		l.write(l.tag, l.first.fromTag(), m.seq(), "ACK", "")
+		l.bye()
+	})
+	begin(t, newDialer(t, trunkTo(p)), callTo(callee)).ends(dialer.ClientHangup)
 	p.balanced()
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	msg "github.com/emiago/sipgo/sip"
+
+	"github.com/outdial/outdial/dialer"
 )
 
 // invite is one INVITE that has left, and what has to happen for it until nothing can come any more. A
@@ -25,9 +27,12 @@ type invite struct {
 	sent time.Time
 	re   *dialog // the dialog that it is a re-INVITE in; nil: it is none
 
+	bounced chan struct{} // holds one token when the system says that it reached nobody
+
 	mu        sync.Mutex
 	heard     bool // a provisional response came: it may be cancelled
 	givenUp   bool
+	because   dialer.EndReason // why it was
 	cancelled bool
 	chosen    bool              // an answer is the call
 	acks      map[string]*acked // by the tag of the answer
@@ -46,6 +51,9 @@ type acked struct {
 // send begins the transaction. An error says that the INVITE did not leave, or not as a whole.
 func (inv *invite) send(ctx context.Context) error {
 	inv.c.note(inv)
+	if inv.re == nil {
+		inv.flow.hold() // until nothing can come any more: see past
+	}
 	inv.sent = time.Now()
 	tx, err := inv.c.d.stack.begin(ctx, inv.flow, inv.req)
 	if err != nil {
@@ -63,6 +71,13 @@ func (inv *invite) provisional() (first bool) {
 	first = !inv.heard
 	inv.heard = true
 	return first
+}
+
+// wasHeard says whether anything came for the INVITE.
+func (inv *invite) wasHeard() bool {
+	inv.mu.Lock()
+	defer inv.mu.Unlock()
+	return inv.heard
 }
 
 // refused ends the transaction because the INVITE was refused.
@@ -87,6 +102,20 @@ func (inv *invite) giveUp() {
 	}
 	inv.drain()
 	inv.tx.Terminate()
+}
+
+// giveUpFor is giveUp for a reason that a CANCEL is to tell.
+func (inv *invite) giveUpFor(reason dialer.EndReason) {
+	inv.mu.Lock()
+	inv.because = reason
+	inv.mu.Unlock()
+	inv.giveUp()
+}
+
+func (inv *invite) why() dialer.EndReason {
+	inv.mu.Lock()
+	defer inv.mu.Unlock()
+	return inv.because
 }
 
 // drain takes the responses that are waiting to be read: the transaction throws them away.
@@ -221,7 +250,9 @@ func (inv *invite) cancel() {
 				return
 			}
 		}
-		if _, err := inv.c.d.stack.transact(ctx, f, inv.like(msg.CANCEL)); err != nil {
+		req := inv.like(msg.CANCEL)
+		req.AppendHeader(msg.NewHeader("Reason", causeFor(inv.why())))
+		if _, err := inv.c.d.stack.transact(ctx, f, req); err != nil {
 			inv.c.d.log.Warn("a CANCEL was not answered", "trunk", inv.t.Name, "call", inv.c.in.ID, "error", err)
 		}
 	})

@@ -2,7 +2,6 @@ package sip
 
 import (
 	"context"
-	"errors"
 	"net/netip"
 	"time"
 
@@ -38,7 +37,7 @@ func (d *Dialer) ask(ctx context.Context, t *trunk) {
 		return
 	}
 	for _, h := range hops {
-		answered, certain := d.options(ctx, t, h)
+		answered, certain := d.isThere(ctx, t, h)
 		if d.work.calls.Err() != nil {
 			return
 		}
@@ -49,35 +48,38 @@ func (d *Dialer) ask(ctx context.Context, t *trunk) {
 	}
 }
 
-// options says whether the server answers, and where it does not, whether that is certain.
-func (d *Dialer) options(ctx context.Context, t *trunk, h hop) (answered, certain bool) {
+// isThere says whether the server answers, and where it does not, whether that is certain. A connection
+// on which a server is silent that has answered before is taken for one that only this side still knows of,
+// and another one is opened.
+func (d *Dialer) isThere(ctx context.Context, t *trunk, h hop) (answered, certain bool) {
+	for range 2 {
+		answered, certain, stale := d.isThereBy(ctx, t, h)
+		if answered || !stale || d.work.calls.Err() != nil {
+			return answered, certain
+		}
+	}
+	return false, false
+}
+
+func (d *Dialer) isThereBy(ctx context.Context, t *trunk, h hop) (answered, certain, stale bool) {
 	ctx, cancel := context.WithTimeout(ctx, min(t.KeepAlive, transactionTime()))
 	defer cancel()
 	stop := d.work.onClose(cancel)
 	defer stop()
-	f, err := d.flows.to(ctx, h)
-	if err != nil {
-		return false, ctx.Err() == nil // nobody listens there
+	res, f, sent, err := d.options(ctx, t, h, &credentials{})
+	if err == nil {
+		return res.StatusCode != msg.StatusServiceUnavailable, false, false
 	}
-	req := msg.NewRequest(msg.OPTIONS, msg.Uri{Scheme: scheme(t.Secure), Host: t.Domain})
-	req.AppendHeader(f.via())
-	req.AppendHeader(maxForwards())
-	self := msg.Uri{Scheme: scheme(t.Secure), Host: f.host}
-	from := &msg.FromHeader{Address: self}
-	from.Params.Add("tag", token())
-	req.AppendHeader(from)
-	req.AppendHeader(&msg.ToHeader{Address: req.Recipient})
-	id := msg.CallIDHeader(token())
-	req.AppendHeader(&id)
-	req.AppendHeader(&msg.CSeqHeader{SeqNo: 1, MethodName: msg.OPTIONS})
-	req.AppendHeader(f.contact("", t.Secure))
-	req.AppendHeader(msg.NewHeader("User-Agent", d.config.UserAgent))
-	req.SetBody(nil)
-	res, err := d.stack.transact(ctx, f, req)
-	if err != nil {
-		return false, errors.Is(err, errLost)
+	if f == nil || isCertain(err) {
+		return false, isCertain(err), false
 	}
-	return res.StatusCode != msg.StatusServiceUnavailable, false
+	return false, false, d.work.calls.Err() == nil && t.hasAnswered(h.remote) && f.cutIfSilent(sent)
+}
+
+func (t *trunk) hasAnswered(remote netip.AddrPort) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.state(remote).answers
 }
 
 // answered notes whether the server answered, and says whether that is news. One that never did may
@@ -89,7 +91,7 @@ func (t *trunk) answered(remote netip.AddrPort, yes, certain bool) bool {
 	was := s.dead
 	s.dead = !yes && (s.answers || certain)
 	if yes {
-		s.answers = true
+		s.answers, s.heard, s.silences = true, time.Now(), 0
 		s.isThere()
 	}
 	return was != s.dead

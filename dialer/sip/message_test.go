@@ -113,7 +113,7 @@ func finish(b *strings.Builder, more []string, body string) {
 	for _, line := range more {
 		b.WriteString(line + "\r\n")
 	}
-	if body != "" {
+	if body != "" && !strings.Contains(strings.Join(more, "\n"), "Content-Type:") {
 		b.WriteString("Content-Type: application/sdp\r\n")
 	}
 	fmt.Fprintf(b, "Content-Length: %d\r\n\r\n%s", len(body), body)

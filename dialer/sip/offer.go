@@ -20,15 +20,18 @@ func (g *dialog) takeOffer(req *msg.Request, tx msg.ServerTransaction) {
 		})
 		return
 	}
-	switch err := g.claim(); {
-	case errors.Is(err, errOver):
-		d.respond(tx, req, msg.StatusCallTransactionDoesNotExists, "Call/Transaction Does Not Exist")
-		return
-	case err != nil:
-		d.respond(tx, req, msg.StatusRequestPending, "Request Pending")
-		return
+	// An UPDATE without a description is no offer, and does not wait for the ACK of one.
+	if req.Method == msg.INVITE || descriptionOf(req) != nil {
+		switch err := g.claim(); {
+		case errors.Is(err, errOver):
+			d.respond(tx, req, msg.StatusCallTransactionDoesNotExists, "Call/Transaction Does Not Exist")
+			return
+		case err != nil:
+			d.respond(tx, req, msg.StatusRequestPending, "Request Pending")
+			return
+		}
+		defer g.unclaim()
 	}
-	defer g.unclaim()
 	answer, err := g.answerTo(req)
 	if err != nil {
 		d.respond(tx, req, msg.StatusNotAcceptableHere, "Not Acceptable Here")
@@ -65,23 +68,34 @@ func (g *dialog) answerTo(req *msg.Request) (answer []byte, err error) {
 
 // complete fills in the answer, and begins the session anew.
 func (g *dialog) complete(req *msg.Request, res *msg.Response, sdp []byte) {
-	d := g.c.d
-	res.AppendHeader(g.c.contact(g.t, g.flow))
+	res.AppendHeader(g.c.contact(g.t, g.home()))
 	res.AppendHeader(msg.NewHeader("Allow", allowed))
 	res.AppendHeader(msg.NewHeader("Supported", "timer"))
-	if said := timersOf(req); said.interval > 0 {
-		if said.refresher != "uas" {
-			said.refresher = "uac" // RFC 4028, section 9: who asks goes on refreshing
-		}
-		askFor(res, said.interval, 0, said.refresher)
-		if said.refresher == "uac" {
-			res.AppendHeader(msg.NewHeader("Require", "timer"))
-		}
-		g.c.timer.set(said.interval, said.refresher == "uas", d.second)
-	}
+	g.renew(req, res)
 	if sdp != nil {
 		setSDP(res, sdp)
 	}
+}
+
+// renew begins the session anew (RFC 4028, section 9): who asks goes on refreshing, if it knows session timers
+// at all. Where it does not, or says nothing of ours that runs, the refresher is us: the peer ends its
+// timer otherwise, and we would wait for refreshes that nobody sends.
+func (g *dialog) renew(req *msg.Request, res *msg.Response) {
+	said := timersOf(req)
+	isAsked, isKnown := said.interval > 0, hasToken(either(req, "supported", "k"), "timer")
+	if !isAsked {
+		said.interval = g.c.timer.interval()
+	}
+	if said.interval == 0 {
+		return
+	}
+	refresher := "uas"
+	if isAsked && isKnown && said.refresher != "uas" {
+		refresher = "uac"
+		res.AppendHeader(msg.NewHeader("Require", "timer"))
+	}
+	askFor(res, said.interval, 0, refresher)
+	g.c.timer.set(said.interval, refresher == "uas", g.c.d.second)
 }
 
 // answerInvite sends the answer to a re-INVITE until it is acknowledged (RFC 3261, section 13.3.1.4).
@@ -91,6 +105,7 @@ func (g *dialog) answerInvite(req *msg.Request, tx msg.ServerTransaction, comple
 	case <-g.acks: // of one before
 	default:
 	}
+	g.expectAck(req)
 	var res *msg.Response
 	d.respond(tx, req, msg.StatusOK, "OK", complete, func(r *msg.Response) { res = r })
 	pause := msg.T1

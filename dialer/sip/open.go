@@ -2,17 +2,17 @@ package sip
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 
 	"github.com/outdial/outdial/dialer"
-	"github.com/outdial/outdial/dialer/sip/bridge"
-	"github.com/outdial/outdial/dialer/sip/media"
 )
 
 // The schemes are registered here so that importing the package is all that a host does.
@@ -40,9 +40,11 @@ func parse(u *url.URL) (Config, error) {
 		return Config{}, err
 	}
 	config := Config{
-		Limits:    p.Limits(),
-		Listen:    p.String("listen", ""),
-		Advertise: p.String("advertise", ""),
+		Limits:     p.Limits(),
+		Listen:     p.String("listen", ""),
+		Advertise:  p.String("advertise", ""),
+		CallHeader: p.String("call_header", ""),
+		Incoming:   p.Int("incoming", defaultIncoming),
 	}
 	if config.Headers, err = parseHeaders(p.String("headers", "")); err != nil {
 		return Config{}, err
@@ -54,60 +56,6 @@ func parse(u *url.URL) (Config, error) {
 	return config, errors.Join(err, p.Err())
 }
 
-// parseMedia is the one place that says what is heard on the calls of a dialer that was
-// opened by URL: the agent behind a WebSocket, over RTP.
-func parseMedia(p *dialer.Params, config Config) (media.Handler, error) {
-	kind := p.String("media", "rtp")
-	r := &routed{trunk: config.Trunks[0], resolver: net.DefaultResolver}
-	r.config.AgentAtAnswer = p.Bool("agent_at_answer", false)
-	r.config.Agent = bridge.WebSocket(bridge.Config{Token: p.String("agent_token", "")})
-	var errs [2]error
-	r.config.Ports, errs[0] = parsePorts(p.String("rtp_ports", ""))
-	r.config.IP, errs[1] = parseMediaIP(p.String("rtp_ip", ""), config)
-	switch kind {
-	case "none":
-		return nil, errors.Join(errs[:]...)
-	case "rtp":
-	case "srtp":
-		r.config.Encryption = media.Encrypted
-	default:
-		return nil, fmt.Errorf("parameter media=%q: expected rtp, srtp or none", kind)
-	}
-	return r, errors.Join(errs[:]...)
-}
-
-func parsePorts(s string) (media.PortRange, error) {
-	if s == "" {
-		return media.PortRange{}, nil
-	}
-	first, last, _ := strings.Cut(s, "-")
-	from, err := parsePort(first)
-	to, err2 := parsePort(last)
-	if err != nil || err2 != nil || from == 0 || to <= from {
-		return media.PortRange{}, fmt.Errorf("parameter rtp_ports=%q: expected FIRST-LAST", s)
-	}
-	return media.PortRange{First: uint16(from), Last: uint16(to)}, nil //nolint:gosec // parsePort has seen to it
-}
-
-// parseMediaIP is the address for media: what is given, or what is given for the signalling. The
-// zero one, if it is not given: the address that leads to the trunk.
-func parseMediaIP(s string, config Config) (netip.Addr, error) {
-	if s != "" {
-		ip, err := netip.ParseAddr(s)
-		if err != nil {
-			return ip, fmt.Errorf("parameter rtp_ip=%q: expected an address", s)
-		}
-		return ip, nil
-	}
-	for _, hostport := range []string{config.Advertise, config.Listen} {
-		host, _, err := splitHostPort(hostport)
-		if ip, notIP := netip.ParseAddr(host); err == nil && notIP == nil && !ip.IsUnspecified() {
-			return ip, nil
-		}
-	}
-	return netip.Addr{}, nil
-}
-
 func parseTrunk(u *url.URL, p *dialer.Params) (Trunk, error) {
 	port, err := parsePort(u.Port())
 	if err != nil {
@@ -115,26 +63,65 @@ func parseTrunk(u *url.URL, p *dialer.Params) (Trunk, error) {
 	}
 	trunk := Trunk{
 		Host: u.Hostname(), Port: port, Secure: u.Scheme == "sips",
+		Proxy:           p.String("proxy", ""),
 		Transport:       Transport(strings.ToLower(p.String("transport", ""))),
 		Domain:          p.String("domain", ""),
 		User:            u.User.Username(),
 		DisplayName:     p.String("display", ""),
-		AssertIdentity:  p.Bool("assert", false),
+		FromUser:        p.String("from_user", ""),
+		FromDomain:      p.String("from_domain", ""),
+		Identity:        Identity(p.String("identity", "")),
+		UserPhone:       p.Bool("user_phone", false),
 		Private:         p.Bool("private", false),
 		WithoutPlus:     p.Bool("plain", false),
 		Prefix:          p.String("prefix", ""),
 		KeepAlive:       neverIfZero(p.Duration("keepalive", defaultKeepAlive)),
+		ConnectTimeout:  p.Duration("connect_timeout", defaultConnect),
+		SilentAfter:     neverIfZero(p.Duration("silent_after", defaultSilent)),
+		MaxRest:         neverIfZero(p.Duration("max_rest", defaultMaxRest)),
 		SessionInterval: neverIfZero(p.Duration("session", defaultSession)),
 		Redirects:       p.Int("redirects", 0),
 		LargeOverUDP:    p.Bool("large_over_udp", false),
 		SameAddress:     p.Bool("same_address", false),
 	}
 	trunk.Secret, _ = u.User.Password()
-	if p.Bool("insecure", false) {
-		trunk.TLS = &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12} //nolint:gosec // asked for by name
+	if realm := p.String("realm", ""); realm != "" {
+		trunk.Realms = fields(realm)
+	}
+	if trunk.TLS, err = parseTLS(p); err != nil {
+		return Trunk{}, err
 	}
 	trunk.Allow, err = parseAllow(p.String("allow", ""))
 	return trunk, err
+}
+
+// parseTLS returns nil where the system's roots will do, and no certificate is asked for.
+func parseTLS(p *dialer.Params) (*tls.Config, error) {
+	ca, cert, key := p.String("tls_ca", ""), p.String("tls_cert", ""), p.String("tls_key", "")
+	insecure := p.Bool("insecure", false)
+	if ca == "" && cert == "" && key == "" && !insecure {
+		return nil, nil //nolint:nilnil // see above
+	}
+	config := &tls.Config{InsecureSkipVerify: insecure, MinVersion: tls.VersionTLS12} //nolint:gosec // asked for by name
+	if ca != "" {
+		pem, err := os.ReadFile(ca) //nolint:gosec // the operator's
+		if err != nil {
+			return nil, fmt.Errorf("parameter tls_ca: %w", err)
+		}
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, errors.New("parameter tls_ca: expected a file with certificates in PEM format")
+		}
+	}
+	if cert == "" && key == "" {
+		return config, nil
+	}
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		return nil, fmt.Errorf("parameters tls_cert and tls_key: %w", err)
+	}
+	config.Certificates = []tls.Certificate{pair}
+	return config, nil
 }
 
 // withBackups returns the trunk and those like it at other hosts.

@@ -30,7 +30,8 @@ func refusal(res *msg.Response, rang bool) ending {
 // reasonFor is the table in the package comment.
 func reasonFor(code int, rang bool) dialer.EndReason {
 	switch code {
-	case msg.StatusBusyHere, msg.StatusGlobalBusyEverywhere, msg.StatusGlobalDecline, 607: // RFC 8197: unwanted
+	case msg.StatusBusyHere, msg.StatusGlobalBusyEverywhere, msg.StatusGlobalDecline,
+		607, 608: // RFC 8197: unwanted; RFC 8688: rejected as unwanted on the callee's behalf
 		return dialer.DialBusy
 	case msg.StatusTemporarilyUnavailable, msg.StatusRequestTerminated:
 		return dialer.DialNoAnswer
@@ -81,7 +82,9 @@ func (c *call) detail(key, value string) {
 }
 
 func (c *call) outcome(e ending) dialer.Outcome {
-	c.at.ended = time.Now()
+	if c.at.ended.IsZero() {
+		c.at.ended = time.Now()
+	}
 	c.detail("trunk", c.trunk)
 	c.detail("sip_call_id", c.id)
 	c.detail("reason", printable(e.because))

@@ -17,7 +17,10 @@ func (d *Dialer) overhear(raw []byte) {
 		return
 	}
 	id, branch := idAndBranch(raw)
-	c, _ := d.book.find(id)
+	c, p := d.book.find(id)
+	if c == nil && p != nil {
+		c = p.overheard(d, branch)
+	}
 	if c == nil {
 		return
 	}
@@ -58,14 +61,22 @@ func branchIn(via string) string {
 	return ""
 }
 
+// overhear also cancels an INVITE that was given up: its transaction is being ended, and may drop what comes.
 func (inv *invite) overhear(code string, at time.Time) {
 	inv.mu.Lock()
-	defer inv.mu.Unlock()
 	if inv.accepted.IsZero() {
 		inv.accepted = at
 	}
 	if inv.rang.IsZero() && (code == "180" || code == "183") {
 		inv.rang = at
+	}
+	inv.heard = true
+	cancel := inv.givenUp && !inv.cancelled && !inv.chosen && !inv.buried
+	inv.cancelled = inv.cancelled || cancel
+	inv.inUse = inv.inUse || cancel
+	inv.mu.Unlock()
+	if cancel {
+		inv.cancel()
 	}
 }
 

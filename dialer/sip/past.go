@@ -26,6 +26,7 @@ type pastInvite struct {
 	cred      *credentials
 	branch    string
 	raw       []byte
+	foreign   bool // the server is none that the trunk's credentials are for
 	heard     bool
 	cancelled bool
 	acks      map[string]*acked
@@ -57,6 +58,7 @@ func (inv *invite) bury(branch string) pastInvite {
 		t: inv.t, hop: inv.hop, flow: inv.flow, branch: branch, raw: inv.raw,
 		heard: inv.heard, cancelled: inv.cancelled || inv.chosen, acks: inv.acks, // nor is an answer cancelled
 	}
+	p.foreign = inv.cred.user == ""
 	if inv.cred.known() {
 		p.cred = inv.cred
 	}
@@ -89,6 +91,16 @@ func (p *past) stray(d *Dialer, res *msg.Response) {
 	}
 }
 
+// overheard raises the call if the INVITE with that branch has to be cancelled now that it is heard of, or returns nil.
+func (p *past) overheard(d *Dialer, branch string) *call {
+	for _, inv := range p.invites {
+		if inv.branch == branch && !inv.cancelled {
+			return p.raise(d)
+		}
+	}
+	return nil
+}
+
 // raise makes a call of the past again.
 func (p *past) raise(d *Dialer) *call {
 	c := &call{
@@ -106,7 +118,10 @@ func (p *past) raise(d *Dialer) *call {
 			heard: old.heard, givenUp: true, cancelled: old.cancelled, acks: old.acks,
 		}
 		if inv.cred == nil {
-			inv.cred = &credentials{user: old.t.User, secret: old.t.Secret}
+			inv.cred = old.t.credentials()
+			if old.foreign {
+				inv.cred = &credentials{}
+			}
 		}
 		c.note(inv)
 	}
@@ -120,4 +135,12 @@ func (p *past) request(d *Dialer, req *msg.Request, tx msg.ServerTransaction) {
 		return
 	}
 	d.respond(tx, req, msg.StatusCallTransactionDoesNotExists, "Call/Transaction Does Not Exist")
+}
+
+// forget is called when nothing can come any more.
+func (p *past) forget() {
+	release(p.removes)
+	for _, inv := range p.invites {
+		inv.flow.release()
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,6 +30,7 @@ type peer struct {
 	packets   net.PacketConn
 	streams   net.Listener
 	done      sync.WaitGroup
+	tls       atomic.Pointer[tls.Config] // another one than serverTLS
 
 	mu      sync.Mutex
 	script  func(*leg) // what happens to a call, in a goroutine of its own
@@ -72,7 +74,9 @@ func (p *peer) listen() {
 	require.NoError(p.t, err)
 	p.port = l.Addr().(*net.TCPAddr).Port
 	if p.transport == "tls" {
-		l = tls.NewListener(l, serverTLS(p.t))
+		config := serverTLS(p.t)
+		config.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return p.tls.Load(), nil }
+		l = tls.NewListener(l, config)
 	}
 	p.streams = l
 	p.done.Go(p.accept)

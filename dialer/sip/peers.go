@@ -1,23 +1,28 @@
 package sip
 
 import (
+	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // peers is who may send to us. What others send is dropped before it is parsed. It is safe
 // for concurrent use.
 type peers struct {
 	prefixes []netip.Prefix // never changed
+	log      *slog.Logger
+	dropped  atomic.Uint64 // datagrams and connections of others
+	told     seldom
 
 	mu    sync.RWMutex
 	users map[netip.Addr]int // how many need the address
 }
 
-func newPeers(trunks []Trunk) *peers {
-	p := &peers{users: map[netip.Addr]int{}}
+func newPeers(trunks []Trunk, log *slog.Logger) *peers {
+	p := &peers{users: map[netip.Addr]int{}, log: log}
 	for _, t := range trunks {
 		p.prefixes = append(p.prefixes, t.Allow...)
 	}
@@ -47,7 +52,21 @@ func (p *peers) has(addr netip.Addr) bool {
 	return ok || slices.ContainsFunc(p.prefixes, func(prefix netip.Prefix) bool { return prefix.Contains(addr) })
 }
 
-func (p *peers) hasRemote(conn net.Conn) bool {
+// admits is has for what has come. What is dropped is counted, and logged now and then: a trunk that
+// sends from more addresses than its name stands for is otherwise a riddle.
+func (p *peers) admits(addr netip.Addr) bool {
+	if p.has(addr) {
+		return true
+	}
+	n := p.dropped.Add(1)
+	if p.told.may() {
+		p.log.Warn("what an address sends is dropped that belongs to no SIP trunk: if it is one's, list it in Trunk.Allow",
+			"address", addr.Unmap().String(), "dropped_so_far", n)
+	}
+	return false
+}
+
+func (p *peers) admitsRemote(conn net.Conn) bool {
 	addr, ok := conn.RemoteAddr().(*net.TCPAddr)
-	return ok && p.has(addr.AddrPort().Addr())
+	return ok && p.admits(addr.AddrPort().Addr())
 }

@@ -27,6 +27,12 @@ func over(e ending) verdict { return verdict{over: &e} }
 // error that says that nobody's phone rang.
 func (c *call) place(ctx context.Context) (*dialog, ending, error) {
 	var tried tally
+	if c.ringOver() {
+		return nil, ending{}, &dialer.UnavailableError{Cause: errAgentLate, AgentOnly: true}
+	}
+	if c.agentLeft() {
+		return nil, ending{}, &dialer.UnavailableError{Cause: errAgentLeft, AgentOnly: true}
+	}
 	for _, t := range c.d.trunks {
 		hops, err := t.hops(ctx)
 		if err != nil {
@@ -34,8 +40,12 @@ func (c *call) place(ctx context.Context) (*dialog, ending, error) {
 			continue
 		}
 		for _, h := range hops {
-			if e := c.mayGoOn(ctx); e != nil {
-				return nil, *e, nil
+			if isOver(ctx) {
+				return nil, c.cancelled(ctx), nil
+			}
+			if c.ringOver() {
+				tried.add(t.Name, verdict{why: errNoTime})
+				return tried.result()
 			}
 			v := c.tryHop(ctx, t, h)
 			switch {
@@ -47,8 +57,8 @@ func (c *call) place(ctx context.Context) (*dialog, ending, error) {
 			tried.add(t.Name, v)
 		}
 	}
-	if e := c.mayGoOn(ctx); e != nil {
-		return nil, *e, nil
+	if isOver(ctx) {
+		return nil, c.cancelled(ctx), nil
 	}
 	return tried.result()
 }
@@ -60,16 +70,29 @@ func (c *call) tryHop(ctx context.Context, t *trunk, h hop) verdict {
 	return c.try(ctx, t, h)
 }
 
-// mayGoOn returns the ending of a call that is over before anybody answered.
-func (c *call) mayGoOn(ctx context.Context) *ending {
+var errAgentLeft = errors.New("the agent hung up before the call was placed")
+
+// agentLeft says whether there is nobody any more for the callee to talk to.
+func (c *call) agentLeft() bool {
 	select {
-	case <-ctx.Done():
-		e := c.cancelled(ctx)
-		return &e
-	case <-c.ring:
-		return &ending{reason: dialer.DialNoAnswer}
+	case <-c.session.Left():
+		return true
 	default:
-		return nil
+		return false
+	}
+}
+
+func isOver(ctx context.Context) bool { return ctx.Err() != nil }
+
+var errNoTime = errors.New("the time that the phone may ring has passed")
+
+// ringOver says whether the phone may ring no longer.
+func (c *call) ringOver() bool {
+	select {
+	case <-c.ring:
+		return true
+	default:
+		return false
 	}
 }
 

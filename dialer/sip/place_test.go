@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,7 +28,6 @@ func TestTheNextTrunkTakesTheCall(t *testing.T) {
 	t.Parallel()
 	for name, first := range map[string]func(*leg){
 		"503": refuses(503), "500": refuses(500), "502 after 100": func(l *leg) { l.trying(); refuses(502)(l) },
-		"silence": func(*leg) {},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -41,35 +39,6 @@ func TestTheNextTrunkTakesTheCall(t *testing.T) {
 			require.Equal(t, 1, p.placed())
 			require.Equal(t, p.only().id, q.only().id, "a call has one reference")
 			require.Greater(t, q.only().first.seq(), p.only().first.seq())
-			q.balanced()
-		})
-	}
-}
-
-// A trunk that nothing was heard of comes back: what it does is undone.
-func TestTheFirstTrunkWakesUp(t *testing.T) {
-	t.Parallel()
-	for name, late := range map[string]struct {
-		script func(*leg)
-		saw    []string
-	}{
-		"rings":   {(*leg).ring, []string{"INVITE", "CANCEL", "ACK"}},
-		"answers": {func(l *leg) { l.accept() }, []string{"INVITE", "ACK", "BYE"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			wake := make(chan struct{})
-			p := newPeer(t, "udp", func(l *leg) { <-wake; late.script(l) })
-			q := newPeer(t, "udp", func(l *leg) {
-				l.talk()
-				close(wake)
-			})
-			r := begin(t, newDialer(t, trunkTo(p), trunkTo(q)), callTo(callee)).reaches(dialer.Connected)
-			require.Eventually(t, func() bool { return slices.Equal(late.saw, p.only().saw()) }, patience, time.Millisecond)
-			p.balanced()
-			require.Equal(t, 1, q.liveCalls(), "the call goes on")
-			r.cancel(nil)
-			r.ends(dialer.APICancelled)
 			q.balanced()
 		})
 	}
@@ -97,8 +66,9 @@ func TestNobodyIsCalledTwice(t *testing.T) {
 				refuses(401, `WWW-Authenticate: Digest realm="r", nonce="n"`)(l)
 			}, dialer.DialFailed,
 		},
-		"403": {refuses(403), dialer.DialFailed},
-		"603": {refuses(603), dialer.DialBusy},
+		"504 after 100": {func(l *leg) { l.trying(); refuses(504)(l) }, dialer.DialFailed}, // whoever was asked may ring
+		"403":           {refuses(403), dialer.DialFailed},
+		"603":           {refuses(603), dialer.DialBusy},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -128,19 +98,6 @@ func TestNoTrunkTakesTheCall(t *testing.T) {
 	}
 	require.Equal(t, 1, p.placed())
 	require.Equal(t, 1, q.placed())
-}
-
-// Where somebody may have heard of the call, the error must not say that nobody did.
-func TestTheLastTrunkIsSilent(t *testing.T) {
-	t.Parallel()
-	p, q := newPeer(t, "udp", func(*leg) {}), newPeer(t, "udp", refuses(503))
-	d := newDialer(t, trunkTo(p), trunkTo(q))
-	o := begin(t, d, callTo(callee)).ends(dialer.DialFailed)
-	require.NotEmpty(t, o.Message)
-	r := begin(t, d, callTo(callee)).over()
-	require.ErrorIs(t, r.err, dialer.ErrNotPlaced, "the silent one is at rest now")
-	require.Equal(t, 1, p.placed())
-	require.Equal(t, 2, q.placed())
 }
 
 func TestRestEnds(t *testing.T) {

@@ -9,18 +9,16 @@ import (
 	"github.com/outdial/outdial/dialer"
 )
 
-// request takes what peers ask of us. A request for no call of ours is dropped without a word,
-// but for two: an OPTIONS asks whether we are there, and one in a dialog that is gone,
-// after a restart for example, is told so, which ends the call at the peer.
+// request takes what peers ask of us. What is for no call of ours is refused: one of a trunk's servers
+// that gets no answer sends it again and again. A request in a dialog that is gone, after a restart for
+// example, ends the call at the peer by that.
 func (d *Dialer) request(req *msg.Request, tx msg.ServerTransaction) {
 	c, p := d.book.find(callIDOf(req))
 	switch {
 	case p != nil:
 		p.request(d, req, tx)
 	case c == nil && toTag(req) == "":
-		if req.Method == msg.OPTIONS {
-			d.respond(tx, req, msg.StatusOK, "OK", describeUs)
-		}
+		d.unsolicited(req, tx)
 	case c == nil:
 		d.respond(tx, req, msg.StatusCallTransactionDoesNotExists, "Call/Transaction Does Not Exist")
 	default:
@@ -30,6 +28,21 @@ func (d *Dialer) request(req *msg.Request, tx msg.ServerTransaction) {
 			return
 		}
 		g.take(req, tx)
+	}
+}
+
+// unsolicited answers a request that begins something: a callee calls back, or a server asks whether we
+// are there.
+func (d *Dialer) unsolicited(req *msg.Request, tx msg.ServerTransaction) {
+	switch req.Method {
+	case msg.OPTIONS:
+		d.respond(tx, req, msg.StatusOK, "OK", describeUs)
+	case msg.INVITE:
+		d.respond(tx, req, d.config.Incoming, "Outbound Calls Only")
+	case msg.CANCEL, msg.BYE:
+		d.respond(tx, req, msg.StatusCallTransactionDoesNotExists, "Call/Transaction Does Not Exist")
+	default:
+		d.respond(tx, req, msg.StatusMethodNotAllowed, "Method Not Allowed", describeUs)
 	}
 }
 
@@ -72,6 +85,9 @@ func describeUs(res *msg.Response) {
 func (g *dialog) take(req *msg.Request, tx msg.ServerTransaction) {
 	d := g.c.d
 	if req.IsAck() {
+		if cseq := req.CSeq(); cseq == nil || !g.awaitsAck(cseq.SeqNo) {
+			return
+		}
 		select {
 		case g.acks <- req:
 		default:
@@ -96,10 +112,25 @@ func (g *dialog) take(req *msg.Request, tx msg.ServerTransaction) {
 	case msg.OPTIONS:
 		d.respond(tx, req, msg.StatusOK, "OK", describeUs)
 	case msg.INFO:
-		d.respond(tx, req, msg.StatusOK, "OK")
+		g.takeInfo(req, tx)
 	default:
 		d.respond(tx, req, msg.StatusMethodNotAllowed, "Method Not Allowed", describeUs)
 	}
+}
+
+// expectAck notes which re-INVITE was answered, so that the ACK of another one is not taken for that of this one.
+func (g *dialog) expectAck(invite *msg.Request) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if cseq := invite.CSeq(); cseq != nil {
+		g.ackSeq = cseq.SeqNo
+	}
+}
+
+func (g *dialog) awaitsAck(seq uint32) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return seq == g.ackSeq
 }
 
 func (g *dialog) inOrder(req *msg.Request) bool {

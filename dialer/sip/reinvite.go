@@ -48,13 +48,12 @@ func (g *dialog) reinvite(ctx context.Context) (*msg.Response, error) {
 	if err != nil {
 		return nil, errOver
 	}
-	for range mostTries + 1 {
+	for {
 		res, err := g.reinviteOnce(ctx, offer)
-		if err != nil || !isChallenge(res) || !g.cred.learn(res) {
+		if err != nil || !isChallenge(res) || !g.cred.learn(res) { // which ends somewhen
 			return res, err
 		}
 	}
-	return nil, errors.New("it is challenged again and again")
 }
 
 func (g *dialog) reinviteOnce(ctx context.Context, offer []byte) (*msg.Response, error) {
@@ -70,11 +69,32 @@ func (g *dialog) reinviteOnce(ctx context.Context, offer []byte) (*msg.Response,
 		return nil, err
 	}
 	setSDP(req, offer)
-	inv := &invite{c: g.c, t: g.t, flow: f, req: req, cred: g.cred, re: g}
+	f = g.enlarge(ctx, req, f)
+	inv := &invite{
+		c: g.c, t: g.t, hop: g.hopTo(f.transport, f.remote, g.t.host), flow: f, req: req, cred: g.cred, re: g,
+	}
 	if err := inv.send(ctx); err != nil {
 		return nil, err
 	}
 	return g.awaitAnswer(ctx, inv)
+}
+
+// enlarge moves a re-INVITE to TCP that is too large for UDP, where there is TCP: see the one for INVITEs.
+func (g *dialog) enlarge(ctx context.Context, req *msg.Request, f *flow) *flow {
+	if f.transport != UDP || g.t.LargeOverUDP || len(wire(req)) <= largest || g.t.hasNoTCP(f.remote) {
+		return f
+	}
+	const patience = time.Second
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	tcp, err := g.c.d.flows.to(ctx, g.hopTo(TCP, f.remote, g.t.host))
+	if err != nil {
+		return f
+	}
+	req.ReplaceHeader(tcp.via())
+	req.ReplaceHeader(g.c.contact(g.t, tcp))
+	tcp.carry(req)
+	return tcp
 }
 
 // awaitAnswer follows a re-INVITE to its final response, for at most 64*T1.
@@ -117,7 +137,7 @@ func (g *dialog) agree(ctx context.Context, inv *invite, res *msg.Response) erro
 	finish(inv.tx)
 	sdp := descriptionOf(res)
 	if sdp == nil {
-		return errNoDescription
+		return nil // some mean by it that all stays as it is
 	}
 	err := g.c.withSession(func(s media.Session) error { return s.Answer(sdp, false) })
 	if err != nil && !errors.Is(err, errOver) {

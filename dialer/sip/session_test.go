@@ -111,7 +111,7 @@ func TestThePeerRefreshesTheSession(t *testing.T) {
 		l.expect("ACK")
 		for range 3 {
 			l.pause(900 * time.Millisecond)
-			m := l.wants(l.begin("UPDATE", "", "Session-Expires: 90;refresher=uac")(), 200)
+			m := l.wants(l.begin("UPDATE", "", "Session-Expires: 90;refresher=uac", "Supported: timer")(), 200)
 			if m.get("Session-Expires") != "90;refresher=uac" || m.get("Require") != "timer" {
 				l.p.t.Errorf("the answer is wrong: %+v", m.fields)
 			}
@@ -169,4 +169,124 @@ func TestGlareOfRefreshes(t *testing.T) {
 	})
 	begin(t, inShort(t, p), callTo(callee)).ends(dialer.ClientHangup)
 	p.balanced()
+}
+
+// Who knows no session timers does not refresh: we do (RFC 4028, section 9).
+func TestTheRefresherIsWhoCan(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		answer   string   // the peer's, to our INVITE
+		says     []string // in its UPDATE
+		expires  string
+		required string
+	}{
+		"a proxy asks for one":           {"X-No: timer", []string{"Session-Expires: 90"}, "90;refresher=uas", ""},
+		"who asks has never heard of it": {"X-No: timer", []string{"Session-Expires: 90;refresher=uac"}, "90;refresher=uas", ""},
+		"who asks wants us to": {
+			"X-No: timer", []string{"Session-Expires: 90;refresher=uas", "Supported: timer"}, "90;refresher=uas", "",
+		},
+		"who asks does it": {"X-No: timer", []string{"Session-Expires: 90", "Supported: timer"}, "90;refresher=uac", "timer"},
+		"compact forms":    {"X-No: timer", []string{"x: 90", "k: timer"}, "90;refresher=uac", "timer"},
+		"nothing is said of the one that runs": {
+			"Session-Expires: 90;refresher=uas", []string{"Supported: timer"}, "90;refresher=uas", "",
+		},
+		"nothing is said of one that does not run": {"X-No: timer", []string{"Supported: timer"}, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPeer(t, "udp", func(l *leg) {
+				l.talk(c.answer, "Allow: UPDATE")
+				m := l.wants(l.begin("UPDATE", "", c.says...)(), 200)
+				if m.get("Session-Expires") != c.expires || m.get("Require") != c.required {
+					l.p.t.Errorf("the answer is wrong: %+v", m.fields)
+				}
+				if c.expires == "90;refresher=uas" {
+					l.expect("UPDATE") // of ours
+				}
+				l.bye()
+			})
+			begin(t, inShort(t, p), callTo(callee)).ends(dialer.ClientHangup)
+			p.balanced()
+		})
+	}
+}
+
+func TestARefreshThatIsNeverTakenDoesNotEndTheCall(t *testing.T) {
+	t.Parallel()
+	for _, code := range []int{403, 405, 488, 501} {
+		t.Run(fmt.Sprint(code), func(t *testing.T) {
+			t.Parallel()
+			p := newPeer(t, "udp", func(l *leg) {
+				l.byHand("UPDATE")
+				l.accept("Session-Expires: 90;refresher=uac", "Allow: INVITE, UPDATE")
+				l.expect("ACK")
+				l.reply(l.expect("UPDATE"), code, "No")
+				l.reply(l.expect("INVITE"), code, "No")
+				l.expect("ACK")
+				l.pause(4 * time.Second) // longer than the session would have lasted
+				l.bye()
+			})
+			begin(t, inShort(t, p), callTo(callee)).ends(dialer.ClientHangup)
+			require.Equal(t, []string{"INVITE", "ACK", "UPDATE", "INVITE", "ACK"}, p.only().saw(), "nothing is tried again")
+			p.balanced()
+		})
+	}
+}
+
+// Half of half an hour is a long time to ask again and again.
+func TestRefreshesThatAreRefusedAreNoStorm(t *testing.T) {
+	t.Parallel()
+	for code, most := range map[int]int{500: 6, 404: 6, 491: 20} {
+		t.Run(fmt.Sprint(code), func(t *testing.T) {
+			t.Parallel()
+			p := newPeer(t, "udp", func(l *leg) {
+				l.byHand("UPDATE")
+				l.accept("Session-Expires: 1800;refresher=uac", "Allow: UPDATE")
+				l.expect("ACK")
+				l.refuseAll("UPDATE", code)
+			})
+			trunk := trunkTo(p)
+			trunk.SessionInterval = 30 * time.Minute
+			d := newDialer(t, trunk)
+			d.SetSecond(2 * time.Millisecond)
+			o := begin(t, d, callTo(callee)).ends(dialer.ClientDisconnected)
+			require.Equal(t, "the session expired", o.Message)
+			updates := 0
+			for _, method := range p.only().saw() {
+				if method == "UPDATE" {
+					updates++
+				}
+			}
+			require.LessOrEqual(t, updates, most)
+			require.GreaterOrEqual(t, updates, 5, "it was tried")
+			p.balanced()
+		})
+	}
+}
+
+func TestARefreshThatIsAnsweredWithoutADescriptionIsTaken(t *testing.T) {
+	t.Parallel()
+	p := newPeer(t, "udp", func(l *leg) {
+		l.accept("Session-Expires: 90;refresher=uac", "Allow: INVITE")
+		l.expect("ACK")
+		for range 2 {
+			l.replyAs(l.tag, l.expect("INVITE"), 200, "OK", "", "Session-Expires: 90;refresher=uac")
+			l.expect("ACK")
+		}
+		l.bye()
+	})
+	begin(t, inShort(t, p), callTo(callee)).ends(dialer.ClientHangup)
+	p.balanced()
+}
+
+// 90 seconds are the least that RFC 4028 allows.
+func TestAnIntervalThatIsTooShortIsNotTakenAtItsWord(t *testing.T) {
+	t.Parallel()
+	p := newPeer(t, "udp", func(l *leg) {
+		l.talk("Session-Expires: 2;refresher=uac", "Allow: UPDATE")
+		l.pause(time.Second) // 25 seconds
+		l.bye()
+	})
+	begin(t, inShort(t, p), callTo(callee)).ends(dialer.ClientHangup)
+	require.Equal(t, []string{"INVITE", "ACK"}, p.only().saw())
 }

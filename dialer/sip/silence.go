@@ -48,6 +48,12 @@ func (s silent) Run(ctx context.Context) error {
 	return nil
 }
 
+// Left implements [media.Session].
+func (s silent) Left() <-chan struct{} { return nil }
+
+// Key implements [media.Session].
+func (s silent) Key(rune) {}
+
 // Details implements [media.Session].
 func (s silent) Details() map[string]string { return nil }
 

@@ -3,10 +3,13 @@ package sip
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"runtime"
+	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -20,11 +23,16 @@ const bufferSize = 8 << 20
 type socket struct {
 	*net.UDPConn
 
-	overhear func([]byte) // of every datagram; nil: nobody is told
+	overhear func([]byte)                 // of every datagram; nil: nobody is told
+	refused  func(netip.AddrPort, []byte) // of every datagram of ours that reached nobody; nil: likewise
+	trace    trace
 
 	peers  *peers
 	deaf   atomic.Bool // what comes is dropped
 	closed chan struct{}
+
+	bounces sync.Mutex // one reads of them at a time
+	quoted  [1024]byte // the beginning of a datagram that reached nobody
 }
 
 // listen opens the socket and a TCP listener on the same port, since a peer is told one
@@ -58,11 +66,12 @@ func listenOnce(address string, p *peers) (*socket, *listener, error) {
 	conn.SetReadBuffer(bufferSize)
 	//nolint:errcheck,gosec // see above
 	conn.SetWriteBuffer(bufferSize)
+	hearBounces(conn)
 	tcp, err := net.Listen("tcp", conn.LocalAddr().String()) //nolint:noctx // it does not block
 	if err != nil {
 		return nil, nil, errors.Join(err, conn.Close())
 	}
-	l := &listener{Listener: tcp, peers: p, streams: newStreams()}
+	l := &listener{Listener: tcp, peers: p, streams: newStreams(), log: p.log}
 	return &socket{UDPConn: conn, peers: p, closed: make(chan struct{})}, l, nil
 }
 
@@ -77,8 +86,11 @@ func (s *socket) ReadFrom(b []byte) (int, net.Addr, error) {
 		case errors.Is(err, net.ErrClosed):
 			return 0, nil, err
 		case err != nil:
-			s.pause()
-		case s.peers.has(from.Addr()) && !s.deaf.Load():
+			if !s.readBounces() {
+				pause(s.closed)
+			}
+		case s.peers.admits(from.Addr()) && !s.deaf.Load():
+			s.trace.received(from, b[:n])
 			if s.overhear != nil {
 				s.overhear(b[:n])
 			}
@@ -87,14 +99,59 @@ func (s *socket) ReadFrom(b []byte) (int, net.Addr, error) {
 	}
 }
 
+// WriteTo implements net.PacketConn, for what sipgo answers.
+func (s *socket) WriteTo(b []byte, addr net.Addr) (int, error) {
+	to, ok := addr.(*net.UDPAddr)
+	if !ok {
+		return 0, net.InvalidAddrError("no UDP address")
+	}
+	return s.send(b, to.AddrPort())
+}
+
+// send writes a datagram. An error says that it did not leave.
+func (s *socket) send(b []byte, to netip.AddrPort) (int, error) {
+	to = netip.AddrPortFrom(to.Addr().Unmap(), to.Port())
+	s.trace.sent(to, b)
+	const attempts = 4
+	for range attempts - 1 {
+		n, err := s.WriteToUDPAddrPort(b, to)
+		if err == nil || !unreached(err) {
+			return n, err
+		}
+		s.readBounces() // the error may be that of a datagram before, to somebody else
+	}
+	return s.WriteToUDPAddrPort(b, to)
+}
+
+func unreached(err error) bool {
+	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.EHOSTUNREACH) ||
+		errors.Is(err, syscall.ENETUNREACH)
+}
+
+// readBounces tells of the datagrams that reached nobody, and says whether there were any.
+func (s *socket) readBounces() (some bool) {
+	s.bounces.Lock()
+	defer s.bounces.Unlock()
+	for {
+		n, to, ok := nextBounce(s.UDPConn, s.quoted[:])
+		if !ok {
+			return some
+		}
+		some = true
+		if s.refused != nil {
+			s.refused(to, s.quoted[:n])
+		}
+	}
+}
+
 // pause keeps an error that comes back at once from taking the processor.
-func (s *socket) pause() {
+func pause(closed <-chan struct{}) {
 	const brief = 10 * time.Millisecond
 	timer := time.NewTimer(brief)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-s.closed:
+	case <-closed:
 	}
 }
 
@@ -136,6 +193,8 @@ type listener struct {
 
 	peers   *peers
 	streams *streams
+	log     *slog.Logger
+	told    seldom
 }
 
 // Accept implements net.Listener.
@@ -143,12 +202,16 @@ func (l *listener) Accept() (net.Conn, error) {
 	for {
 		conn, err := l.Listener.Accept()
 		if err != nil {
-			if temporary(err) {
-				continue
+			if !temporary(err) {
+				return nil, err
 			}
-			return nil, err
+			if l.told.may() {
+				l.log.Error("connections of SIP peers cannot be taken", "error", err)
+			}
+			pause(nil)
+			continue
 		}
-		if l.peers.hasRemote(conn) {
+		if l.peers.admitsRemote(conn) {
 			return l.streams.add(newStream(conn)), nil
 		}
 		conn.Close() //nolint:gosec // nobody we know

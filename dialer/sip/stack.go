@@ -33,6 +33,7 @@ func newStack(s *socket, l *listener, r receiver) (*stack, error) {
 	// What sipgo logs has whole messages in it, with numbers and credentials.
 	discard := slog.New(slog.DiscardHandler)
 	agent, err := sipgo.NewUA(
+		sipgo.WithUserAgentParser(newParser(msg.DefaultHeadersParser())),
 		sipgo.WithUserAgentTransportLayerOptions(msg.WithTransportLayerLogger(discard)),
 		sipgo.WithUserAgentTransactionLayerOptions(
 			msg.WithTransactionLayerLogger(discard), msg.WithTransactionLayerUnhandledResponseHandler(r.stray)),

@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"net"
+	"net/netip"
 	"runtime"
 	"slices"
 	"strconv"
@@ -28,6 +29,10 @@ type stream struct {
 	read chan struct{} // closed when sipgo reads no more
 	done sync.Once
 
+	heard atomic.Int64 // when something was read last, in nanoseconds since 1970
+	peer  netip.AddrPort
+	trace trace
+
 	forget   func()       // that it is open
 	overhear func([]byte) // of every message; nil: nobody is told
 	received []byte       // more than one message, used again and again
@@ -35,7 +40,7 @@ type stream struct {
 }
 
 func newStream(conn net.Conn) *stream {
-	return &stream{Conn: conn, gone: make(chan struct{}), read: make(chan struct{})}
+	return &stream{Conn: conn, gone: make(chan struct{}), read: make(chan struct{}), peer: remoteOf(conn)}
 }
 
 // Read implements net.Conn. It returns no more than one message, so that sipgo begins with one before
@@ -49,24 +54,34 @@ func (s *stream) Read(b []byte) (int, error) {
 			s.end()
 			return 0, io.EOF
 		}
+		s.heard.Store(time.Now().UnixNano())
 		if first := firstMessage(b[:n]); first == n {
-			return s.pass(b[:n]), nil
+			return s.pass(b[:n])
 		}
 		s.received = append(s.received[:0], b[:n]...)
 		s.unread = s.received
 	}
 	n := copy(b, s.unread[:firstMessage(s.unread)])
 	s.unread = s.unread[n:]
-	return s.pass(b[:n]), nil
+	return s.pass(b[:n])
 }
 
-// pass has what is read overheard, and returns its length.
-func (s *stream) pass(b []byte) int {
+// pass has what is read overheard, and returns its length. A connection ends by what sipgo's
+// parser would panic at, in a goroutine of its own.
+func (s *stream) pass(b []byte) (int, error) {
+	if !harmless(b) {
+		s.end()
+		return 0, io.EOF
+	}
+	s.trace.received(s.peer, b)
 	if s.overhear != nil {
 		s.overhear(b)
 	}
-	return len(b)
+	return len(b), nil
 }
+
+// heardSince says whether anything was read since then.
+func (s *stream) heardSince(t time.Time) bool { return s.heard.Load() >= t.UnixNano() }
 
 // firstMessage returns where the first message in b ends, or all of it if it ends behind that or
 // is none. It is for what arrives together; sipgo finds out for itself what belongs together.
@@ -97,6 +112,7 @@ func (s *stream) Write(b []byte) (int, error) {
 	if err := s.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return 0, err
 	}
+	s.trace.sent(s.peer, b)
 	n, err := s.Conn.Write(b)
 	if err != nil {
 		s.end() // what follows a part of a message is no message
@@ -133,6 +149,7 @@ func (s *stream) end() {
 // streams are the connections that are open. It is safe for concurrent use.
 type streams struct {
 	overhear func([]byte) // is told of every message
+	trace    trace
 
 	mu   sync.Mutex
 	open map[*stream]bool
@@ -144,7 +161,7 @@ func (ss *streams) add(s *stream) *stream {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	ss.open[s] = true
-	s.overhear = ss.overhear
+	s.overhear, s.trace = ss.overhear, ss.trace
 	s.forget = func() {
 		ss.mu.Lock()
 		defer ss.mu.Unlock()

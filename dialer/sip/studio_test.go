@@ -15,6 +15,8 @@ type studio struct {
 	openErr, offerErr, answerErr, reofferErr error
 	run                                      func(context.Context) error // nil: until the end
 
+	left chan struct{} // closed when the agent hangs up before the answer; nil: it does not
+
 	mu    sync.Mutex
 	notes []string
 }
@@ -77,3 +79,7 @@ func (t *take) Close() error {
 	t.studio.note("close")
 	return nil
 }
+
+func (t *take) Left() <-chan struct{} { return t.studio.left }
+
+func (t *take) Key(key rune) { t.studio.note("key %c", key) }

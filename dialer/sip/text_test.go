@@ -65,7 +65,7 @@ func TestServersInTurn(t *testing.T) {
 
 func TestPeers(t *testing.T) {
 	t.Parallel()
-	p := newPeers([]Trunk{{Allow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}})
+	p := newPeers([]Trunk{{Allow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}}, nil)
 	one := netip.MustParseAddr("198.51.100.1")
 	require.True(t, p.has(netip.MustParseAddr("192.0.2.7")))
 	require.True(t, p.has(netip.MustParseAddr("::ffff:192.0.2.7")))
@@ -81,7 +81,7 @@ func TestPeers(t *testing.T) {
 // sipgo stops listening for ever on an error that is not net.ErrClosed.
 func TestSocketOutlivesErrors(t *testing.T) {
 	t.Parallel()
-	p := newPeers(nil)
+	p := newPeers(nil, nil)
 	p.add(netip.MustParseAddr("127.0.0.1"))
 	s, l, err := listen("127.0.0.1:0", p)
 	require.NoError(t, err)

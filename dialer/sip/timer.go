@@ -23,6 +23,7 @@ type sessionTimer struct {
 	refresh  time.Time
 	expire   time.Time
 	underway bool // a refresh of ours
+	tries    int  // of it that were refused
 }
 
 // set begins the interval anew.
@@ -30,7 +31,7 @@ func (t *sessionTimer) set(seconds uint32, ours bool, second time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now, interval := time.Now(), time.Duration(seconds)*second
-	t.seconds, t.ours, t.underway = seconds, ours, false
+	t.seconds, t.ours, t.underway, t.tries = seconds, ours, false, 0
 	t.refresh = now.Add(interval / 2)                         // RFC 4028, section 7.2
 	t.expire = now.Add(interval - min(32*second, interval/3)) // section 10
 	t.tell()
@@ -42,6 +43,29 @@ func (t *sessionTimer) tell() {
 	case t.changed <- struct{}{}:
 	default:
 	}
+}
+
+// mostRefusals is how often a refresh may be refused for no reason that is known to pass.
+const mostRefusals = 5
+
+// refused has the refresh tried again after a time that doubles with each try. It is not, and the session
+// may expire, when it was refused too often; unless the reason passes.
+func (t *sessionTimer) refused(after time.Duration, passes bool) {
+	t.mu.Lock()
+	t.tries++
+	tries := t.tries
+	t.mu.Unlock()
+	if passes || tries <= mostRefusals {
+		t.again(after << min(tries-1, mostRefusals))
+	}
+}
+
+// clear ends the timer: the call goes on without.
+func (t *sessionTimer) clear() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.seconds, t.underway = 0, false
+	t.tell()
 }
 
 // again has the refresh tried once more after a time.
@@ -90,30 +114,30 @@ func (t *sessionTimer) interval() uint32 {
 }
 
 // startTimer takes the session timer from the answer to a request of ours. Without one there, there is
-// none (RFC 4028, section 7.2).
+// none (RFC 4028, section 7.2). What is shorter than may be is taken for the shortest.
 func (c *call) startTimer(t timers) {
 	if t.interval > 0 {
-		c.timer.set(t.interval, t.refresher != "uas", c.d.second)
+		c.timer.set(max(t.interval, uint32(minSession/time.Second)), t.refresher != "uas", c.d.second)
 	}
 }
 
-// refresh is done in the background when the session has to be refreshed.
+// refreshSession is done in the background when the session has to be refreshed.
 func (g *dialog) refreshSession(ctx context.Context) {
-	res, err := g.sendRefresh(ctx)
+	res, method, err := g.sendRefresh(ctx)
 	switch {
 	case errors.Is(err, errBusy):
 		g.c.timer.again(g.c.d.glare())
-		return
 	case errors.Is(err, errOver):
-		return
+	case errors.Is(err, errLost): // which revive sees to
+		g.c.timer.again(msg.T1)
 	case err != nil:
 		g.c.end(ending{reason: dialer.ClientDisconnected, message: "the session could not be refreshed"})
-		return
+	default:
+		g.refreshed(res, method)
 	}
-	g.refreshed(res)
 }
 
-func (g *dialog) refreshed(res *msg.Response) {
+func (g *dialog) refreshed(res *msg.Response, method msg.RequestMethod) {
 	said := timersOf(res)
 	switch code := res.StatusCode; {
 	case res.IsSuccess():
@@ -124,16 +148,47 @@ func (g *dialog) refreshed(res *msg.Response) {
 	case code == statusIntervalTooSmall && said.least > g.c.timer.interval():
 		g.c.timer.set(said.least, true, g.c.d.second)
 		g.c.timer.again(0)
-	case code == msg.StatusRequestTimeout, code == msg.StatusCallTransactionDoesNotExists:
+	case isOverThere(res):
 		g.c.end(ending{reason: dialer.ClientDisconnected, because: header(res, "reason")})
-	case code == msg.StatusMethodNotAllowed, code == msg.StatusNotImplemented:
+	case code == msg.StatusRequestPending:
+		g.c.timer.refused(g.c.d.glare(), true)
+	case code == msg.StatusInternalServerError && header(res, "retry-after") != "": // RFC 3261, section 14.2
+		seconds, _ := secondsOf(header(res, "retry-after"))
+		g.c.timer.refused(time.Duration(max(seconds, 1))*g.c.d.second, true)
+	case isNeverTaken(res):
+		g.refreshOtherwise(res, method)
+	default:
+		g.c.timer.refused(g.c.d.second, false)
+	}
+}
+
+// isOverThere says whether the peer knows the call no more: RFC 3261, section 12.2.1.2.
+func isOverThere(res *msg.Response) bool {
+	return res.StatusCode == msg.StatusRequestTimeout || res.StatusCode == msg.StatusCallTransactionDoesNotExists
+}
+
+// isNeverTaken is a refusal that the same request would meet again.
+func isNeverTaken(res *msg.Response) bool {
+	switch res.StatusCode {
+	case msg.StatusForbidden, msg.StatusMethodNotAllowed, msg.StatusNotAcceptableHere, msg.StatusNotImplemented:
+		return true
+	}
+	return false
+}
+
+// refreshOtherwise tries a re-INVITE where there was an UPDATE. Who takes neither has no use for a timer, and
+// a call is not ended for it.
+func (g *dialog) refreshOtherwise(res *msg.Response, method msg.RequestMethod) {
+	if method == msg.UPDATE {
 		g.mu.Lock()
 		g.update = false
 		g.mu.Unlock()
 		g.c.timer.again(g.c.d.second)
-	default: // 491 and what may pass: until the session expires
-		g.c.timer.again(g.c.d.glare())
+		return
 	}
+	g.c.d.log.Warn("a session cannot be refreshed: the call goes on without a session timer",
+		"trunk", g.t.Name, "call", g.c.in.ID, "code", res.StatusCode)
+	g.c.timer.clear()
 }
 
 // glare is how long to wait after 491 where the Call-ID is ours: RFC 3261, section 14.1.
@@ -142,16 +197,20 @@ func (d *Dialer) glare() time.Duration {
 	return time.Duration((least + spread*rand.Float64()) * float64(d.second)) //nolint:gosec // it spreads load
 }
 
-func (g *dialog) sendRefresh(ctx context.Context) (*msg.Response, error) {
+// sendRefresh also tells the peer where we can be reached, as any target refresh request does (RFC 3261,
+// section 12.2).
+func (g *dialog) sendRefresh(ctx context.Context) (*msg.Response, msg.RequestMethod, error) {
 	g.mu.Lock()
 	update := g.update
 	g.mu.Unlock()
 	if !update {
-		return g.reinvite(ctx)
+		res, err := g.reinvite(ctx)
+		return res, msg.INVITE, err
 	}
-	return g.send(ctx, msg.UPDATE, func(req *msg.Request, f *flow) {
+	res, err := g.send(ctx, msg.UPDATE, func(req *msg.Request, f *flow) {
 		req.AppendHeader(g.c.contact(g.t, f))
 		req.AppendHeader(msg.NewHeader("Supported", supported))
 		askFor(req, g.c.timer.interval(), 0, "uac")
 	})
+	return res, msg.UPDATE, err
 }

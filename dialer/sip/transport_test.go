@@ -2,8 +2,10 @@ package sip_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,29 +33,110 @@ func TestConnectionLostWhileRinging(t *testing.T) {
 	}
 }
 
+// A connection is no dialog: the call goes on over another one, which the peer is told of.
 func TestConnectionLostInTheCall(t *testing.T) {
 	t.Parallel()
 	for _, transport := range []string{"tcp", "tls"} {
 		t.Run(transport, func(t *testing.T) {
 			t.Parallel()
-			talking := make(chan struct{}, 2)
+			revived := make(chan *message, 1)
 			p := newPeer(t, transport, func(l *leg) {
-				l.talk()
-				talking <- struct{}{}
+				l.byHand("UPDATE")
+				l.talk("Allow: UPDATE")
+				l.p.drop()
+				update := l.expect("UPDATE")
+				l.reply(update, 200, "OK")
+				revived <- update
+				l.first.answer = update.answer // the connection that there is now
+				l.bye()
 			})
-			d := newDialer(t, trunkTo(p))
-			r := begin(t, d, callTo(callee)).reaches(dialer.Connected)
-			<-talking
-			p.drop()
-			r.ends(dialer.ClientDisconnected)
-			p.only().expect("BYE")
-			p.balanced()
-			again := begin(t, d, callTo(callee)).reaches(dialer.Connected) // over a new connection
-			again.cancel(nil)
-			again.ends(dialer.APICancelled)
+			begin(t, newDialer(t, trunkTo(p)), callTo(callee)).ends(dialer.ClientHangup)
+			update := <-revived
+			require.NotEmpty(t, update.contact())
+			require.Equal(t, transport == "tls", update.contact() != p.only().first.contact(),
+				"over TLS there is no way to us but the connection")
 			p.balanced()
 		})
 	}
+}
+
+func TestACallThatIsGoneWhenTheConnectionIsBack(t *testing.T) {
+	t.Parallel()
+	for name, transport := range map[string]string{"the peer knows it no more": "tcp", "there is no way": "tls"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPeer(t, transport, func(l *leg) {
+				l.byHand("UPDATE")
+				l.talk("Allow: UPDATE")
+				if transport == "tls" {
+					_ = l.p.streams.Close()
+				}
+				l.p.drop()
+				if transport == "tcp" {
+					l.reply(l.expect("UPDATE"), 481, "Call/Transaction Does Not Exist")
+				}
+			})
+			begin(t, newDialer(t, trunkTo(p)), callTo(callee)).ends(dialer.ClientDisconnected)
+			if transport == "tcp" {
+				p.only().expect("BYE")
+				p.balanced()
+			}
+		})
+	}
+}
+
+// An idle connection is used now and then, so that it stays (RFC 5626, section 4.4.1).
+func TestConnectionsOfCallsAreKeptInUse(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	nudged := make(chan struct{})
+	p := &peer{
+		t: t, transport: "tcp", host: "127.0.0.1", port: listener.Addr().(*net.TCPAddr).Port, legs: map[string]*leg{},
+		live: map[string]*answer{}, conns: map[net.Conn]bool{}, replies: map[string]string{},
+		streams: watched{listener, func() { close(nudged) }},
+	}
+	p.script = func(l *leg) {
+		l.talk()
+		select {
+		case <-nudged:
+		case <-time.After(patience):
+			p.t.Errorf("the connection is never used")
+		}
+		l.bye()
+	}
+	p.done.Go(p.accept)
+	defer p.stop()
+	d := newDialer(t, trunkTo(p))
+	d.SetSecond(5 * time.Millisecond)
+	begin(t, d, callTo(callee)).ends(dialer.ClientHangup)
+}
+
+// watched has what is read from its connections seen.
+type watched struct {
+	net.Listener
+
+	see func()
+}
+
+func (w watched) Accept() (net.Conn, error) {
+	conn, err := w.Listener.Accept()
+	return &seen{conn, sync.OnceFunc(w.see)}, err
+}
+
+type seen struct {
+	net.Conn
+
+	nudge func()
+}
+
+func (s *seen) Read(b []byte) (int, error) {
+	n, err := s.Conn.Read(b)
+	if string(b[:n]) == "\r\n\r\n" {
+		s.nudge()
+	}
+	return n, err
 }
 
 // A peer that says its last word and closes the connection is heard first.
@@ -143,72 +226,38 @@ func TestLargeInviteOverUDP(t *testing.T) {
 	}
 }
 
-// What a stranger sends is dropped before it is read: from another address of the loopback.
-func TestStrangersAreNotHeard(t *testing.T) {
+// A re-INVITE may be as large as an INVITE: here by the Contact of the peer, which is its Request-URI. It goes
+// over TCP, and what belongs to it goes to the same place.
+func TestLargeReinviteGoesOverTCP(t *testing.T) {
 	t.Parallel()
-	p := newPeer(t, "udp", func(l *leg) { l.talk() })
-	d := newDialer(t, trunkTo(p))
-	r := begin(t, d, callTo(callee)).reaches(dialer.Connected)
-	stranger, err := net.ListenPacket("udp", "127.0.0.2:0")
-	require.NoError(t, err)
-	defer stranger.Close()
-	l := p.only()
-	byes := readMessage("BYE " + l.first.contact() + " SIP/2.0\r\n" + "Via: SIP/2.0/UDP 127.0.0.2:5060;branch=z9hG4bKx;rport\r\n" +
-		"From: <sip:x@x>;tag=" + l.tag + "\r\nTo: <sip:y@y>;tag=" + l.first.fromTag() + "\r\nCall-ID: " + l.id + "\r\nCSeq: 1 BYE\r\n\r\n")
-	for _, raw := range []string{byes.raw, "garbage", "OPTIONS sip:x SIP/2.0\r\n\r\n"} {
-		_, err = stranger.WriteTo([]byte(raw), d.Addr())
-		require.NoError(t, err)
+	moved := make(chan *message, 1)
+	var tcp *peer
+	udp := newPeer(t, "udp", func(l *leg) {
+		contact := fmt.Sprintf("Contact: <sip:peer@%s;x=%s>", l.p.addr(), strings.Repeat("x", 900))
+		l.accept("Session-Expires: 90;refresher=uac", "Allow: INVITE", contact)
+		l.expect("ACK")
+		reinvite := <-moved
+		reinvite.answer(reinvite.response(200, "OK", "", []string{
+			"Session-Expires: 90;refresher=uac", "Contact: " + tcp.contact(),
+		}, sdp))
+		if (<-moved).method() != "ACK" {
+			l.p.t.Errorf("the answer is to be acknowledged")
+		}
+		l.bye()
+	})
+	listener, err := net.Listen("tcp", udp.addr())
+	if err != nil {
+		t.Skip("the port is taken for TCP")
 	}
-	require.NoError(t, stranger.SetReadDeadline(time.Now().Add(300*time.Millisecond)))
-	_, _, err = stranger.ReadFrom(make([]byte, 2048))
-	require.Error(t, err, "a stranger gets no answer")
-	select {
-	case <-r.done:
-		require.Fail(t, "a stranger has ended the call")
-	default:
+	tcp = &peer{
+		t: t, transport: "tcp", host: "127.0.0.1", port: udp.port, streams: listener, legs: map[string]*leg{},
+		live: map[string]*answer{}, conns: map[net.Conn]bool{}, replies: map[string]string{},
+		script: func(*leg) {}, other: func(m *message) { moved <- m },
 	}
-	conn, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}).DialContext(t.Context(), "tcp", d.Addr().String())
-	require.NoError(t, err)
-	defer conn.Close()
-	require.NoError(t, conn.SetReadDeadline(time.Now().Add(patience)))
-	_, err = conn.Read(make([]byte, 1))
-	require.ErrorContains(t, err, "EOF", "the connection is closed")
-	r.cancel(nil)
-	r.ends(dialer.APICancelled)
-	p.balanced()
-}
-
-// ask sends a request that belongs to no call, and returns the response, if there is one soon.
-func (p *peer) ask(d *sip.Dialer, method, toTag string) *message {
-	answered := make(chan *message, 1)
-	p.mu.Lock()
-	p.other = func(m *message) { answered <- m }
-	p.mu.Unlock()
-	raw := method + " sip:x@" + d.Addr().String() + " SIP/2.0\r\nVia: SIP/2.0/UDP " + p.addr() + ";branch=z9hG4bK" + method + toTag +
-		"\r\nFrom: <sip:x@x>;tag=1\r\nTo: <sip:y@y>" + toTag + "\r\nCall-ID: unknown\r\nCSeq: 1 " + method + "\r\nContact: <sip:x@" + p.addr() + ">\r\n\r\n"
-	_, err := p.packets.WriteTo([]byte(raw), d.Addr())
-	require.NoError(p.t, err)
-	timer := time.NewTimer(500 * time.Millisecond)
-	defer timer.Stop()
-	select {
-	case m := <-answered:
-		return m
-	case <-timer.C:
-		return nothing
-	}
-}
-
-func TestRequestsForNoCall(t *testing.T) {
-	t.Parallel()
-	p := newPeer(t, "udp", answers)
-	d := newDialer(t, trunkTo(p))
-	begin(t, d, callTo(callee)).ends(dialer.ClientHangup) // now the peer is known
-	require.Equal(t, nothing, p.ask(d, "INVITE", ""))
-	require.Equal(t, nothing, p.ask(d, "MESSAGE", ""))
-	require.Equal(t, nothing, p.ask(d, "ACK", ";tag=2"))
-	require.Equal(t, 200, p.ask(d, "OPTIONS", "").code())
-	require.Equal(t, 481, p.ask(d, "BYE", ";tag=2").code())
-	require.Equal(t, 481, p.ask(d, "UPDATE", ";tag=2").code())
+	tcp.done.Go(tcp.accept)
+	t.Cleanup(tcp.stop)
+	begin(t, inShort(t, udp), callTo(callee)).ends(dialer.ClientHangup)
+	require.Equal(t, []string{"INVITE", "ACK"}, udp.only().saw())
 }
 
 func TestGarbageDoesNoHarm(t *testing.T) {

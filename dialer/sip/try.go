@@ -3,8 +3,9 @@ package sip
 import (
 	"context"
 	"errors"
-	"net/netip"
-	"strings"
+	"fmt"
+	"net"
+	"strconv"
 	"time"
 
 	msg "github.com/emiago/sipgo/sip"
@@ -29,13 +30,15 @@ const mostInvites = 8
 
 // try sends INVITEs to one server until it is known what becomes of the call there.
 func (c *call) try(ctx context.Context, t *trunk, h hop) verdict {
-	a := &attempt{t: t, hop: h, uri: c.callee(t), cred: &credentials{user: t.User, secret: t.Secret}}
+	a := &attempt{t: t, hop: h, uri: c.callee(t), cred: t.credentials()}
 	if t.SessionInterval > 0 {
 		const day = 24 * 60 * 60
 		a.interval = uint32(min(t.SessionInterval/time.Second, day))
 	}
 	c.trunk = t.Name
 	c.at = times{}
+	delete(c.details, "sip_code")
+	delete(c.details, "sip_phrase")
 	for range mostInvites {
 		inv, v := c.begin(ctx, a)
 		if inv == nil {
@@ -59,9 +62,7 @@ func (c *call) begin(ctx context.Context, a *attempt) (*invite, verdict) {
 		return nil, over(ending{reason: dialer.DialFailed, message: err.Error()})
 	}
 	if f.transport == UDP && !a.t.LargeOverUDP && len(inv.raw) > largest {
-		if inv, err = c.enlarge(ctx, a, inv); err != nil {
-			return nil, c.unreachable(ctx, a, err)
-		}
+		inv = c.enlarge(ctx, a, inv)
 	}
 	if c.at.invite.IsZero() {
 		c.at.invite = time.Now()
@@ -74,8 +75,8 @@ func (c *call) begin(ctx context.Context, a *attempt) (*invite, verdict) {
 
 // unreachable is the verdict where there is no way to the server: nothing has left.
 func (c *call) unreachable(ctx context.Context, a *attempt, err error) verdict {
-	if e := c.mayGoOn(ctx); e != nil {
-		return verdict{over: e}
+	if ctx.Err() != nil {
+		return over(c.cancelled(ctx))
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		a.t.rest(a.hop.remote, restSilent, true)
@@ -97,6 +98,9 @@ func (c *call) unsent(inv *invite, err error) verdict {
 func (c *call) await(ctx context.Context, inv *invite, a *attempt) (v verdict, again bool) {
 	var broken <-chan time.Time
 	gone := inv.flow.gone
+	silent, stop := elapsed(a.t.SilentAfter)
+	defer stop()
+	left := c.session.Left()
 	for {
 		select {
 		case res := <-inv.tx.Responses():
@@ -105,27 +109,53 @@ func (c *call) await(ctx context.Context, inv *invite, a *attempt) (v verdict, a
 			}
 		case <-inv.tx.Done():
 			return c.unheard(inv), false
+		case <-silent: // other calls go elsewhere, but this one may ring here
+			silent = nil
+			if !inv.wasHeard() {
+				a.t.restIfSilent(inv.hop.remote, inv.sent)
+			}
+		case <-inv.bounced:
+			if inv.reachedNobody() {
+				return verdict{why: errRefused}, false
+			}
 		case <-gone:
 			gone = nil
 			broken, _ = elapsed(lastWords)
 		case <-broken:
 			return c.broken(inv), false
+		case <-left: // nobody would be there
+			inv.giveUpFor(dialer.AgentHangup)
+			return over(ending{reason: dialer.AgentHangup}), false
 		case <-c.ring:
-			inv.giveUp()
+			if !inv.wasHeard() {
+				return c.unheard(inv), false
+			}
+			inv.giveUpFor(dialer.DialNoAnswer)
 			return over(ending{reason: dialer.DialNoAnswer}), false
 		case <-ctx.Done():
-			inv.giveUp()
-			return over(c.cancelled(ctx)), false
+			e := c.cancelled(ctx)
+			inv.giveUpFor(e.reason)
+			return over(e), false
 		}
 	}
 }
 
-// unheard is the verdict after 64*T1 without a word (timer B). The next server is tried; should this
-// one be heard of after all, the INVITE is cancelled.
+// unheard is the verdict where nothing was heard in 64*T1 (timer B), or for as long as the phone may ring. The
+// INVITE may have arrived, and only the way back be broken: so nobody else is asked, and should
+// the server be heard of after all, the INVITE is cancelled.
 func (c *call) unheard(inv *invite) verdict {
 	inv.giveUp()
-	inv.t.restIfSilent(inv.hop.remote, inv.sent)
-	return verdict{why: errSilence, maybe: true, ending: ending{reason: dialer.DialFailed}}
+	if inv.wasHeard() { // by now
+		return over(ending{reason: dialer.DialNoAnswer})
+	}
+	if time.Since(inv.sent) > 4*msg.T1 { // it was sent three times
+		inv.t.restIfSilent(inv.hop.remote, inv.sent)
+		inv.flow.leaveIfSilent(inv.sent)
+	}
+	return over(ending{reason: dialer.Error, message: fmt.Sprintf(
+		"nothing was heard of %s after the INVITE: it may have arrived. The server was told to answer to %s; "+
+			"if that is not where answers come in, advertise the right address",
+		inv.hop.remote, net.JoinHostPort(inv.flow.host, strconv.Itoa(int(inv.flow.port))))})
 }
 
 // broken is the verdict where the connection is lost that the INVITE left by: somebody may have it.
@@ -145,7 +175,7 @@ func (c *call) hear(
 	}
 	c.catchUp(inv)
 	if res.IsSuccess() {
-		v, done = c.accept(ctx, inv, res)
+		v, done = c.accept(inv, res) //nolint:contextcheck // an ACK is sent even if the call is over by then
 		if done {
 			*res = msg.Response{} // sipgo keeps the transaction, and this with it, for 64*T1
 		}
@@ -153,6 +183,7 @@ func (c *call) hear(
 	}
 	inv.refused()
 	a.t.heard(inv.hop.remote)
+	c.d.look(a.t, inv.hop.remote, inv.flow, res)
 	if c.retry(ctx, a, res) {
 		return verdict{}, true, true
 	}
@@ -164,6 +195,7 @@ func (c *call) progress(inv *invite, res *msg.Response) {
 	now := time.Now()
 	if inv.provisional() {
 		inv.t.heard(inv.hop.remote)
+		inv.cred.passed()
 	}
 	if res.StatusCode == msg.StatusTrying {
 		if c.at.trying.IsZero() {
@@ -208,7 +240,7 @@ func (c *call) early(inv *invite, res *msg.Response) {
 }
 
 // accept takes an answer. It is not the call where the call was given up meanwhile.
-func (c *call) accept(ctx context.Context, inv *invite, res *msg.Response) (v verdict, done bool) {
+func (c *call) accept(inv *invite, res *msg.Response) (v verdict, done bool) {
 	if !inv.choose(res) {
 		return verdict{}, false
 	}
@@ -219,13 +251,16 @@ func (c *call) accept(ctx context.Context, inv *invite, res *msg.Response) (v ve
 	} else {
 		g.refresh(res)
 	}
+	err := c.hearAnswer(g, res) // first of all: somebody listens
 	c.activate(g)
-	g.acknowledge(ctx, inv)
-	c.at.acked = time.Now()
+	g.beginAck(inv)
 	finish(inv.tx)
 	g.cred.taken()
 	inv.t.heard(inv.hop.remote)
-	if err := c.hearAnswer(g, res); err != nil {
+	c.d.look(inv.t, inv.hop.remote, inv.flow, res)
+	if err != nil {
+		c.at.acked = g.awaitAck()
+		g.leave(dialer.DialFailed)
 		c.d.work.background(g.hangUp)
 		return over(ending{reason: dialer.DialFailed, message: err.Error()}), true
 	}
@@ -249,72 +284,4 @@ func (c *call) hearAnswer(g *dialog, res *msg.Response) error {
 		return errNoDescription
 	}
 	return c.withSession(func(s media.Session) error { return s.Answer(sdp, false) })
-}
-
-// retry says whether the refusal asks for another INVITE, which the attempt is then made ready for.
-// Once a phone may have rung, there is none.
-func (c *call) retry(ctx context.Context, a *attempt, res *msg.Response) bool {
-	switch {
-	case c.stage >= dialer.Accepted:
-		return false
-	case isChallenge(res):
-		return a.cred.learn(res)
-	case res.StatusCode == statusIntervalTooSmall:
-		least := timersOf(res).least
-		if least <= a.interval || a.interval == 0 {
-			return false
-		}
-		a.interval, a.least = least, least
-		return true
-	case res.IsRedirection():
-		return a.redirects < a.t.Redirects && c.redirect(ctx, a, res)
-	}
-	return false
-}
-
-const statusIntervalTooSmall = 422 // RFC 4028, section 6
-
-// redirect follows the first Contact: RFC 3261, section 8.1.3.4.
-func (c *call) redirect(ctx context.Context, a *attempt, res *msg.Response) bool {
-	contacts := res.GetHeaders("contact")
-	if len(contacts) == 0 {
-		return false
-	}
-	contact, ok := contacts[0].(*msg.ContactHeader)
-	if !ok || !usable(contact.Address) {
-		return false
-	}
-	host := strings.Trim(contact.Address.Host, "[]")
-	ctx, cancel := context.WithTimeout(ctx, lookupTime)
-	defer cancel()
-	servers, err := resolve(ctx, c.d.config.Resolver, a.t.Transport, host, contact.Address.Port)
-	if err != nil || len(servers) == 0 {
-		return false
-	}
-	a.redirects++
-	a.uri = *contact.Address.Clone()
-	a.uri.Headers = nil
-	server := inTurn(servers, randomly)[0]
-	a.hop = a.t.hop(netip.AddrPortFrom(server.addrs[0], server.port))
-	a.hop.name = host
-	a.t.heard(a.hop.remote) // it may send to us
-	return true
-}
-
-// refuse is the verdict on a refusal that no other INVITE to the same server could turn.
-func (c *call) refuse(a *attempt, res *msg.Response) verdict {
-	rang := !c.at.ringing.IsZero()
-	e := refusal(res, rang)
-	if !res.IsServerError() || c.stage >= dialer.Accepted {
-		return over(e)
-	}
-	var after time.Duration
-	if seconds, ok := secondsOf(header(res, "retry-after")); ok && seconds > 0 {
-		after = time.Duration(seconds) * c.d.second
-		a.t.rest(a.hop.remote, after, false)
-	}
-	return verdict{
-		why: errors.New(printable(res.StartLine())), after: after,
-		maybe: res.StatusCode != msg.StatusServiceUnavailable, ending: e,
-	}
 }

@@ -12,8 +12,17 @@ import (
 	rest "github.com/twilio/twilio-go/rest/api/v2010"
 )
 
-// pageSize is how many calls a look-up sees: the latest, of one number to another.
-const pageSize = 50
+const (
+	// pageSize is how many calls a page of the list has.
+	pageSize = 50
+
+	// mostPages bounds how far a look-up goes back. So many calls of one number to another, in the time of an
+	// attempt, are no business of an engine's.
+	mostPages = 20
+)
+
+// absences is how often Twilio has to say that there is no such call.
+const absences = 3
 
 // account makes requests to Twilio for an account. It is safe for concurrent use.
 type account struct {
@@ -21,7 +30,8 @@ type account struct {
 	http   *http.Client
 	base   *url.URL // nil: Twilio's own
 
-	ahead atomic.Int64 // how far Twilio's clock is ahead of ours, in nanoseconds
+	ahead   atomic.Int64 // how far Twilio's clock is ahead of ours, in nanoseconds
+	learned atomic.Bool  // that was measured well
 }
 
 func newAccount(c Config) *account {
@@ -57,15 +67,17 @@ func (a *account) address(rawURL string) (*url.URL, error) {
 }
 
 // learnClock compares Twilio's clock with ours, since calls are looked for by Twilio's times. Its Date is
-// cut to a second, so half of one is added. A slow answer tells little: there is no knowing when
-// it was dated.
+// cut to a second, so half of one is added. A slow answer tells less, for there is no knowing when
+// it was dated: it counts until there is a better one.
 func (a *account) learnClock(header http.Header, begun time.Time) {
 	at, err := http.ParseTime(header.Get("Date"))
 	took := time.Since(begun)
-	if err != nil || took > time.Second/2 {
+	isGood := took <= time.Second/2
+	if err != nil || (!isGood && a.learned.Load()) {
 		return
 	}
 	a.ahead.Store(int64(at.Add(time.Second / 2).Sub(begun.Add(took / 2))))
+	a.learned.CompareAndSwap(false, isGood)
 }
 
 // atTwilio is a time of ours by Twilio's clock.
@@ -88,23 +100,53 @@ func (a *account) fetch(ctx context.Context, sid string) (record, error) {
 	return a.one(a.api(ctx).FetchCall(sid, nil))
 }
 
+// fetchSure does not believe at once that there is no such call: what Twilio shows of one may be
+// behind what it does.
+func (a *account) fetchSure(ctx context.Context, sid string) (record, error) {
+	for tries := 1; ; tries++ {
+		r, err := a.fetch(ctx, sid)
+		if err == nil || asFailure(err).fate != absent || tries == absences || !pause(ctx, a.config.Timing.LookUpEvery) {
+			return r, err
+		}
+	}
+}
+
 // end asks for the end of a call: canceled spares one that was answered. The error is a *failure.
 func (a *account) end(ctx context.Context, sid, status string) (record, error) {
 	return a.one(a.api(ctx).UpdateCall(sid, (&rest.UpdateCallParams{}).SetStatus(status)))
 }
 
-// list returns the latest calls from one number to another. The error is a *failure.
-func (a *account) list(ctx context.Context, from, to string) ([]record, error) {
+// list returns the calls from one number to another that Twilio has created since a time of its clock, as
+// far as it lists them yet, and perhaps some from before. The error is a *failure.
+func (a *account) list(ctx context.Context, from, to string, since func() time.Time) ([]record, error) {
 	p := (&rest.ListCallParams{}).SetFrom(from).SetTo(to).SetPageSize(pageSize)
-	page, err := a.api(ctx).PageCall(p, "", "")
-	if err != nil {
-		return nil, asFailure(err)
-	}
-	records := make([]record, len(page.Calls))
-	for i := range page.Calls {
-		records[i] = recordOf(&page.Calls[i])
+	var records []record
+	token, number := "", ""
+	for range mostPages {
+		page, err := a.api(ctx).PageCall(p, token, number)
+		if err != nil {
+			return nil, asFailure(err)
+		}
+		isOlder := true // the latest come first
+		for i := range page.Calls {
+			r := recordOf(&page.Calls[i])
+			records = append(records, r)
+			isOlder = isOlder && !r.created.IsZero() && r.created.Before(since())
+		}
+		if token, number = nextPage(page.NextPageUri); isOlder || token == "" {
+			break
+		}
 	}
 	return records, nil
+}
+
+// nextPage reads what tells a page from others. Its host and path are ours to choose.
+func nextPage(uri *string) (token, number string) {
+	u, err := url.Parse(text(uri))
+	if err != nil {
+		return "", ""
+	}
+	return u.Query().Get("PageToken"), u.Query().Get("Page")
 }
 
 func (a *account) one(call *rest.ApiV2010Call, err error) (record, error) {

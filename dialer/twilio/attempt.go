@@ -44,6 +44,7 @@ type known struct {
 	isCut      bool          // Twilio said that the call goes on without it
 	rangFor    time.Duration // by Twilio's clock, for a call that was not answered; -1: not known
 	isAsked    bool          // to be completed, by us
+	isCalled   bool          // a callback has come
 	details    map[string]string
 }
 
@@ -101,6 +102,13 @@ func (a *attempt) cutting() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.known.isAsked = true
+}
+
+// notCut takes that back: it had ended before.
+func (a *attempt) notCut() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.known.isAsked = false
 }
 
 // claim is for the one stream that a call has: the first that comes with its SID.
@@ -173,6 +181,7 @@ func (k *known) identify(e event) bool {
 // advance never goes back, and the first end is the end.
 func (k *known) advance(e event, resumed bool, now time.Time) {
 	k.add(e.details)
+	k.isCalled = k.isCalled || e.isCall
 	if k.placedAt.IsZero() {
 		k.placedAt = now
 	}

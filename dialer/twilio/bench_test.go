@@ -12,7 +12,7 @@ import (
 
 	"github.com/outdial/outdial/dialer"
 	"github.com/outdial/outdial/dialer/twilio"
-	"github.com/outdial/outdial/dialer/twilio/internal/standin"
+	"github.com/outdial/outdial/dialer/twilio/twiliotest"
 )
 
 // BenchmarkCallback is one status callback, signature and all, for a call that nobody here follows.
@@ -26,7 +26,7 @@ func BenchmarkCallback(b *testing.B) {
 		"From": {string(from)}, "To": {string(ada)}, "Direction": {"outbound-api"}, "SequenceNumber": {"1"},
 		"Timestamp": {"Tue, 24 Nov 2026 20:00:00 +0000"}, "CallbackSource": {"call-progress-events"},
 	}
-	body, signature := form.Encode(), standin.Sign(token, base+"/status?call=ac_1", form)
+	body, signature := form.Encode(), twiliotest.Sign(token, base+"/status?call=ac_1", form)
 	handler := d.Handler()
 	b.ReportAllocs()
 	for b.Loop() {

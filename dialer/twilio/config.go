@@ -88,7 +88,9 @@ type Config struct {
 	// here. An error refuses the stream, one that wraps [ErrOver] ends the call. Nil: such streams are refused.
 	Locate func(ctx context.Context, callID string) (dialer.Call, error)
 
-	// Transport carries the requests to Twilio. Nil: one like http.DefaultTransport.
+	// Transport carries the requests to Twilio. It must not repeat a POST by itself. Where it does not tell
+	// net/http/httptrace of its connections, every request that breaks off may have arrived. Nil: one like
+	// http.DefaultTransport.
 	Transport http.RoundTripper
 
 	// Logger is told what goes wrong without being the end of a call. Nil: nobody is.

@@ -10,7 +10,7 @@ import (
 	"github.com/outdial/outdial/dialer"
 	"github.com/outdial/outdial/dialer/dialertest"
 	"github.com/outdial/outdial/dialer/twilio"
-	"github.com/outdial/outdial/dialer/twilio/internal/standin"
+	"github.com/outdial/outdial/dialer/twilio/twiliotest"
 )
 
 //nolint:paralleltest // the suite counts goroutines
@@ -28,7 +28,7 @@ func TestDialer(t *testing.T) {
 func newBench(t *testing.T, stream twilio.Stream) dialertest.Bench {
 	t.Helper()
 	// Idle connections look like goroutines that a call left behind.
-	r := newRigOver(t, standin.Config{Idle: 4}, func(c *twilio.Config) {
+	r := newRigOver(t, twiliotest.Config{Idle: 4}, func(c *twilio.Config) {
 		c.Stream = stream
 		c.Timing.Request = 20 * time.Second // a thousand at once take their time on a busy machine
 		c.Timing.HangUp = 20 * time.Second
@@ -50,14 +50,14 @@ func newBench(t *testing.T, stream twilio.Stream) dialertest.Bench {
 	}
 }
 
-func behaviours() map[dialertest.Callee]standin.Behaviour {
+func behaviours() map[dialertest.Callee]twiliotest.Behaviour {
 	const brief = 10 * time.Millisecond
-	return map[dialertest.Callee]standin.Behaviour{
+	return map[dialertest.Callee]twiliotest.Behaviour{
 		dialertest.Answers:      {Ring: brief, Talk: 5 * brief},
 		dialertest.Busy:         {Ring: brief, End: "busy"},
-		dialertest.RingsForever: {Ring: standin.Forever},
-		dialertest.TalksForever: {Ring: brief, Talk: standin.Forever},
-		dialertest.Refused:      {Always: &standin.Fault{Status: http.StatusBadRequest, Code: 21211}},
-		dialertest.Unavailable:  {Always: &standin.Fault{Status: http.StatusTooManyRequests, Code: 20429, After: time.Minute}},
+		dialertest.RingsForever: {Ring: twiliotest.Forever},
+		dialertest.TalksForever: {Ring: brief, Talk: twiliotest.Forever},
+		dialertest.Refused:      {Always: &twiliotest.Fault{Status: http.StatusBadRequest, Code: 21211}},
+		dialertest.Unavailable:  {Always: &twiliotest.Fault{Status: http.StatusTooManyRequests, Code: 20429, After: time.Minute}},
 	}
 }

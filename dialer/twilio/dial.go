@@ -11,6 +11,8 @@ import (
 	"github.com/outdial/outdial/dialer"
 )
 
+var errBusyRoute = errors.New("another call to the same number is being placed")
+
 // Dial places the call and follows it to its end, see [dialer.Dialer].
 func (d *Dialer) Dial(
 	ctx context.Context, call dialer.Call, report func(dialer.Progress),
@@ -24,6 +26,9 @@ func (d *Dialer) Dial(
 	}
 	if d.closed() {
 		return dialer.Outcome{}, fmt.Errorf("%w: %w", dialer.ErrNotPlaced, errClosed)
+	}
+	if err := d.tryAgent(ctx, call); err != nil {
+		return notYet(ctx, &dialer.UnavailableError{Cause: err, AgentOnly: true})
 	}
 	a, ok := d.calls.begin(call)
 	if !ok {
@@ -48,7 +53,7 @@ func (f *follower) dial(ctx context.Context, params *rest.CreateCallParams) (dia
 	next, err := d.calls.enter(within, route{a.call.From, a.call.To})
 	if err != nil {
 		d.calls.forget(a)
-		return f.notYet(ctx, errors.New("another call to the same number is being placed"), 0)
+		return notYet(ctx, &dialer.UnavailableError{Cause: errBusyRoute})
 	}
 	defer next()
 	lost := f.create(ctx, within, params)
@@ -102,18 +107,18 @@ func (f *follower) create(ctx, within context.Context, params *rest.CreateCallPa
 func (f *follower) unplaced(ctx context.Context, lost *failure) (dialer.Outcome, error) {
 	switch lost.fate {
 	case turnedAway, notSent:
-		return f.notYet(ctx, lost, lost.after)
+		return notYet(ctx, &dialer.UnavailableError{Cause: lost, After: lost.after})
 	case unknown, refused, barred, absent:
 	}
 	return dialer.Outcome{}, lost.refusal()
 }
 
 // notYet is for a call that may be placed later, unless it is to end.
-func (*follower) notYet(ctx context.Context, why error, after time.Duration) (dialer.Outcome, error) {
+func notYet(ctx context.Context, why *dialer.UnavailableError) (dialer.Outcome, error) {
 	if ctx.Err() != nil {
 		return tooLate(ctx)
 	}
-	return dialer.Outcome{}, &dialer.UnavailableError{Cause: why, After: after}
+	return dialer.Outcome{}, why
 }
 
 // search looks for a call whose request was lost, or makes the error that says that its fate is unknown.
@@ -122,8 +127,7 @@ func (f *follower) search(ctx context.Context, lost *failure) error {
 	d.log.WarnContext(ctx, "twilio: it is not known whether a call was placed", "call", a.call.ID, "error", lost)
 	looking, cancel := outliving(ctx, grace)
 	defer cancel()
-	began := d.account.atTwilio(f.began)
-	if d.lookUp(looking, a, window{began, time.Now().Add(time.Hour)}) == nil {
+	if d.lookUp(looking, a, window{f.began, time.Now().Add(time.Hour)}) == nil {
 		return nil
 	}
 	if dialer.Detached(ctx) {

@@ -2,8 +2,8 @@ package twilio_test
 
 import (
 	"fmt"
-	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,32 +11,8 @@ import (
 
 	"github.com/outdial/outdial/dialer"
 	"github.com/outdial/outdial/dialer/twilio"
-	"github.com/outdial/outdial/dialer/twilio/internal/standin"
+	"github.com/outdial/outdial/dialer/twilio/twiliotest"
 )
-
-func TestRefusalsAreExplained(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, nil)
-	for code, says := range map[int]string{
-		13223: "not formatted", 13224: "does not exist", 13225: "blocked", 13226: "country", 13227: "permissions",
-		21201: "no number to call", 21203: "account does not reach", 21210: "not verified", 21211: "does not exist",
-		21212: "from is not valid", 21213: "no number to call from", 21214: "cannot be reached", 21215: "permissions",
-		21216: "blocked", 21217: "does not look like one", 21219: "trial", 21205: "refused the call",
-	} {
-		for _, status := range []int{http.StatusBadRequest, http.StatusForbidden} {
-			if code == 21205 && status == http.StatusForbidden {
-				continue // about the account, as far as one can tell
-			}
-			to := dialer.Phone(fmt.Sprintf("+1415%d%d", status, code))
-			r.twilio.Script(string(to), standin.Behaviour{Always: &standin.Fault{Status: status, Code: code}})
-			got := r.dial(t, r.call(string(to), to))
-			require.Equal(t, isRefused, got.end(), "%d: %v", code, got.err)
-			require.ErrorContains(t, got.err, says)
-			require.NotContains(t, got.err.Error(), string(to), "no whole number in an error")
-		}
-	}
-	require.Zero(t, r.twilio.Placed())
-}
 
 func TestABadTokenStopsTheCarrier(t *testing.T) {
 	t.Parallel()
@@ -57,10 +33,10 @@ func TestABadTokenStopsTheCarrier(t *testing.T) {
 func TestApiKey(t *testing.T) {
 	t.Parallel()
 	key, secret := "SK00000000000000000000000000000001", "the secret"
-	r := newRigOver(t, standin.Config{APIKey: key, APISecret: secret}, func(c *twilio.Config) {
+	r := newRigOver(t, twiliotest.Config{APIKey: key, APISecret: secret}, func(c *twilio.Config) {
 		c.APIKey, c.APISecret = key, secret
 	})
-	r.twilio.Script(string(ada), standin.Behaviour{Ring: time.Second / 2})
+	r.twilio.Script(string(ada), twiliotest.Behaviour{Ring: time.Second / 2})
 	r.twilio.Expire(true) // the auth token signs callbacks, and that is all
 	got := r.dial(t, r.call("call", ada))
 	require.NoError(t, got.err)
@@ -70,10 +46,7 @@ func TestApiKey(t *testing.T) {
 func TestNobodyListensIsUnavailable(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	r.config.BaseURL = "http://" + listener.Addr().String()
-	require.NoError(t, listener.Close())
+	r.config.BaseURL = nowhere
 	d := r.open(t)
 	got := begin(t, d.Dial, r.call("call", ada)).over()
 	require.Equal(t, isUnavailable, got.end(), "%v", got.err)
@@ -88,9 +61,9 @@ func TestNobodyListensIsUnavailable(t *testing.T) {
 func TestCallsOfUnknownFateAreToldApart(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(c *twilio.Config) { c.Timing.Create = 10 * time.Second })
-	lost := standin.Fault{Accept: true, Reset: true}
-	r.twilio.Script(string(ada), standin.Behaviour{
-		Create: []standin.Fault{lost, lost, lost, lost}, All: lose, End: "busy", Ring: 2 * time.Second,
+	lost := twiliotest.Fault{Accept: true, Reset: true}
+	r.twilio.Script(string(ada), twiliotest.Behaviour{
+		Create: []twiliotest.Fault{lost, lost, lost, lost}, All: lose, End: "busy", Ring: 2 * time.Second,
 	})
 	calls := map[string]*underway{}
 	for _, id := range []string{"a", "b", "c", "d"} {
@@ -114,7 +87,7 @@ func TestNumberIsBusyBeingCalled(t *testing.T) {
 	r := newRig(t, func(c *twilio.Config) {
 		c.Timing.Create, c.Timing.Request = time.Second/2, 10*time.Second
 	})
-	r.twilio.Script(string(ada), standin.Behaviour{Create: []standin.Fault{{Linger: 3 * time.Second}}})
+	r.twilio.Script(string(ada), twiliotest.Behaviour{Create: []twiliotest.Fault{{Linger: 3 * time.Second}}})
 	first := begin(t, r.Dial, r.call("first", ada))
 	require.Eventually(t, func() bool { return r.twilio.Placed() == 1 }, soon, tick)
 	second := begin(t, r.Dial, r.call("second", ada)).over()
@@ -134,9 +107,9 @@ func TestIdIsNotUsedTwice(t *testing.T) {
 func TestAnsweredAtTheLastMomentIsNotCutOff(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
-	r.twilio.Script(string(ada), standin.Behaviour{
-		Ring: 150 * time.Millisecond, Talk: time.Second, Stream: standin.StreamFault{Never: true},
-		Callbacks: map[string]standin.Delivery{"in-progress": {Late: time.Second / 2}},
+	r.twilio.Script(string(ada), twiliotest.Behaviour{
+		Ring: 150 * time.Millisecond, Talk: time.Second, Stream: twiliotest.StreamFault{Never: true},
+		Callbacks: map[string]twiliotest.Delivery{"in-progress": {Late: time.Second / 2}},
 	})
 	call := r.call("call", ada)
 	call.RingTimeout = 300 * time.Millisecond // at that time the news is still on its way
@@ -171,7 +144,7 @@ func TestCallsThatCannotBePlaced(t *testing.T) {
 func TestCloseBreaksOffStreams(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
-	r.twilio.Script(string(ada), standin.Behaviour{Talk: standin.Forever})
+	r.twilio.Script(string(ada), twiliotest.Behaviour{Talk: twiliotest.Forever})
 	u := begin(t, r.Dial, r.call("call", ada))
 	u.reach(dialer.Connected)
 	require.Eventually(t, func() bool { return len(r.agent.messages()) > 0 }, soon, tick)
@@ -183,13 +156,29 @@ func TestCloseBreaksOffStreams(t *testing.T) {
 	require.ErrorIs(t, r.dial(t, r.call("another", ada)).err, dialer.ErrNotPlaced)
 }
 
+// TestTheAgentHearsOfTheEnd closes a dialer as soon as the last of its calls is over.
+func TestTheAgentHearsOfTheEnd(t *testing.T) {
+	t.Parallel()
+	for n := range 10 {
+		r := newRig(t, nil)
+		r.twilio.Script(string(ada), twiliotest.Behaviour{Talk: twiliotest.Forever})
+		u := begin(t, r.Dial, r.call(callIDOf(6, n), ada))
+		sid := u.reach(dialer.Connected)
+		require.Eventually(t, func() bool { return len(r.agent.messages()) > 2 }, soon, tick)
+		r.update(t, sid, "completed")
+		require.Equal(t, answered, u.over().end())
+		require.NoError(t, r.Close())
+		require.Eventually(t, func() bool { return strings.Contains(strings.Join(r.agent.messages(), ""), `"stop"`) }, soon, tick)
+	}
+}
+
 // TestClocksMayDiffer has a call of unknown fate found by a clock that is far from ours.
 func TestClocksMayDiffer(t *testing.T) {
 	t.Parallel()
 	for _, ahead := range []time.Duration{-time.Hour, time.Hour} {
-		r := newRigOver(t, standin.Config{Ahead: ahead}, nil)
+		r := newRigOver(t, twiliotest.Config{Ahead: ahead}, nil)
 		require.NoError(t, r.dial(t, r.call("first", "+14155550199")).err) // by which the clock is known
-		r.twilio.Script(string(ada), standin.Behaviour{Create: lostAnswer, All: lose, End: "busy"})
+		r.twilio.Script(string(ada), twiliotest.Behaviour{Create: lostAnswer, All: lose, End: "busy"})
 		got := r.dial(t, r.call("second", ada))
 		require.Equal(t, string(dialer.DialBusy), got.end(), "%v: %v", ahead, got.err)
 	}
@@ -198,8 +187,8 @@ func TestClocksMayDiffer(t *testing.T) {
 func TestACallThatDoesNotEndIsHungUpLater(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(c *twilio.Config) { c.Timing.HangUp = 200 * time.Millisecond })
-	ill := standin.Fault{Status: http.StatusServiceUnavailable}
-	r.twilio.Script(string(ada), standin.Behaviour{Talk: standin.Forever, Update: []standin.Fault{ill, ill, ill, ill}})
+	ill := twiliotest.Fault{Status: http.StatusServiceUnavailable}
+	r.twilio.Script(string(ada), twiliotest.Behaviour{Talk: twiliotest.Forever, Update: []twiliotest.Fault{ill, ill, ill, ill}})
 	u := begin(t, r.Dial, r.call("call", ada))
 	u.reach(dialer.Connected)
 	u.cancel(dialer.HangUp(dialer.Inactivity))
@@ -213,7 +202,7 @@ func TestACallThatDoesNotEndIsHungUpLater(t *testing.T) {
 func TestDetails(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
-	r.twilio.Script(string(ada), standin.Behaviour{Ring: brief, End: "busy"})
+	r.twilio.Script(string(ada), twiliotest.Behaviour{Ring: brief, End: "busy"})
 	details := r.dial(t, r.call("call", ada)).outcome.Details
 	require.Equal(t, map[string]string{"status": "busy", "sip_code": "486", "queue_time": "0", "duration": "0"}, details)
 }

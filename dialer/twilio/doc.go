@@ -37,8 +37,11 @@
 // both numbers and the time. If it is found, it is followed as if nothing had happened. If not, Dial
 // returns an error, and should the call turn up later all the same, it is hung up and its stream refused.
 //
-// A 401, 403 or 404 is about the account, not about the number: it is a [dialer.UnavailableError]
-// with a long rest.
+// Refusals are told apart by Twilio's error code, and each stops only what it is about. One about the number
+// to call ends the recipient (21211, 21214 to 21217, 13223 to 13227 and others). One about the number to call from is
+// a [dialer.UnavailableError] with CallerOnly (21210, 21212, 21213, 21606 and others). One about the account is
+// an UnavailableError with a long rest (401, 402, 403, 404, 10001, 10005, 20003, 20005, 90010), and any other 4xx of
+// HTTP one without. A status that may come from something between Twilio and here is no refusal.
 //
 // # What ends a call how
 //
@@ -53,7 +56,7 @@
 //	the stream broke off             client_disconnected
 //	nothing came over the stream     inactivity
 //	the maximum duration             max_duration
-//	answered, and no stream began    error
+//	answered, and no stream began    error, if it lasted for 5 s or no callback has come either
 //
 // A call that waits at Twilio for longer than queue_timeout is taken back. If Twilio says that it was never
 // dialled, that is a [dialer.UnavailableError], since it may be placed again.
@@ -65,9 +68,13 @@
 //
 // With proxy, an agent sees what it sees of a SIP call: the messages of Media Streams, with the headers and
 // the customParameters that package sip/bridge documents; callSid, streamSid and accountSid are
-// Twilio's. To hang up, it closes the WebSocket: what it has sent is played first. Direct spares the
-// way through this process, but Twilio drops the query string of the agent's URL and sends no headers,
-// who hung up is not known, and a call that its attempt has given up reaches the agent.
+// Twilio's. To hang up, it closes the WebSocket: what it has sent is played first.
+//
+// An agent is connected to when the callee answers, where SIP connects before it calls. One that could not be
+// reached then costs one callee: it is tried before any other is called, and until it is back they wait.
+//
+// Direct spares the way through this process. But Twilio drops the query string of the agent's URL and sends no
+// headers, who hung up is not known, and a call that its attempt has given up reaches the agent.
 //
 // # Details
 //
@@ -86,4 +93,9 @@
 // Each node may have a PublicURL of its own. Where they share one, a callback reaches any of them:
 // [Config].Forward takes it to the node that follows the call, which gives it to [Dialer.Deliver]. Without
 // it the node finds out by asking Twilio. [Config].Locate lets any node take a stream.
+//
+// # Another dialer in its place
+//
+// A host that reads its configuration anew makes another dialer while calls of the first one go on. Twilio then calls
+// the second one back: see [Dialer.Replaces].
 package twilio

@@ -10,6 +10,7 @@ import (
 type event struct {
 	sid     string
 	status  string
+	isCall  bool // it is a callback, so Twilio reaches us
 	isNamed bool // it came with the call's own id, so the SID is certainly the call's
 
 	dialled  time.Time // by Twilio's clock; zero: not told
@@ -29,7 +30,7 @@ func eventOf(r record) event {
 // callbackOf is what a status callback tells, or one of machine detection, which has no status.
 func callbackOf(form url.Values) event {
 	return event{
-		sid: form.Get("CallSid"), status: form.Get("CallStatus"), isNamed: true,
+		sid: form.Get("CallSid"), status: form.Get("CallStatus"), isCall: true, isNamed: true,
 		duration: seconds(form.Get("CallDuration")),
 		details: told(map[string]string{
 			"answered_by": form.Get("AnsweredBy"),

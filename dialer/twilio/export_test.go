@@ -12,7 +12,18 @@ func Signed(tokens []string, address string, form url.Values, signature string) 
 }
 
 // Token is what a stream has to bring.
-func Token(authToken, callID string) string { return keys{authToken}.token(callID) }
+func Token(authToken, callID, agentURL string) string {
+	token, err := keys{authToken}.seal(callID, agentURL)
+	if err != nil {
+		panic(err)
+	}
+	return token
+}
+
+// OpenToken reads it.
+func OpenToken(tokens []string, callID, token string) (agentURL string, ok bool) {
+	return keys(tokens).open(callID, token)
+}
 
 // ParametersOf is what an agent is told.
 func ParametersOf(call dialer.Call) map[string]string {

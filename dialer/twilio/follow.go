@@ -31,6 +31,8 @@ func (f *follower) follow(ctx context.Context) (dialer.Outcome, error) {
 		k, changed := f.attempt.look()
 		f.tell(k)
 		if k.rank == isFinal {
+			f.hearOut(ctx, k, changed)
+			k, _ = f.attempt.look()
 			return f.over(f.outcome(k, ""))
 		}
 		n := f.next(k)
@@ -48,6 +50,28 @@ func (f *follower) follow(ctx context.Context) (dialer.Outcome, error) {
 		}
 		if isOver, o, err := f.carryOut(ctx, n); isOver {
 			return o, err
+		}
+	}
+}
+
+// hearOut waits for a moment where Twilio has told of the end only because it was asked: callbacks, or a stream,
+// may be on their way.
+func (f *follower) hearOut(ctx context.Context, k known, changed <-chan struct{}) {
+	if !f.isMissed(k) || k.isCalled || k.connectedAt.IsZero() {
+		return
+	}
+	timer := time.NewTimer(f.dialer.config.Timing.Settle)
+	defer timer.Stop()
+	for {
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+			return
+		}
+		if k, changed = f.attempt.look(); k.isCalled || !f.isMissed(k) {
+			return
 		}
 	}
 }

@@ -26,8 +26,9 @@ const (
 	// streamField is what nodes tell each other of a stream. Twilio has no such field.
 	streamField = "OutdialStream"
 
-	maxCallback  = 64 << 10
-	forwardLimit = 5 * time.Second
+	maxCallback   = 64 << 10
+	callbackLimit = 5 * time.Second // for all of a callback to come
+	forwardLimit  = 5 * time.Second
 )
 
 // Handler returns what is to be mounted where Config.PublicURL leads. It goes by the last element of
@@ -52,25 +53,34 @@ func (d *Dialer) serveCallback(w http.ResponseWriter, r *http.Request, below str
 		http.Error(w, "expected POST", http.StatusMethodNotAllowed)
 		return
 	}
+	// A host may have no time limit of its own, or a long one for its downloads.
+	//nolint:errcheck,gosec // a server that has no deadlines has to do without
+	http.NewResponseController(w).SetReadDeadline(time.Now().Add(callbackLimit))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCallback))
 	if err != nil {
 		http.Error(w, "the body cannot be read, or is too long", http.StatusRequestEntityTooLarge)
 		return
 	}
-	form, ok := d.authentic(r, below, body)
-	if !ok {
-		d.log.WarnContext(r.Context(), "twilio: a callback is not signed by Twilio for the public URL", "path", below)
-		http.Error(w, "the signature is not valid", http.StatusForbidden)
-		return
+	for _, x := range d.line() {
+		if form, ok := x.authentic(r, below, body); ok {
+			x.take(w, r.URL.Query()[callParameter], form)
+			return
+		}
 	}
+	d.log.WarnContext(r.Context(), "twilio: a callback is not signed by Twilio for the public URL", "path", below)
+	http.Error(w, "the signature is not valid", http.StatusForbidden)
+}
+
+// take answers first and forwards then: Twilio is not kept waiting for another process.
+func (d *Dialer) take(w http.ResponseWriter, ids []string, form url.Values) {
 	form.Del(streamField)
-	id := r.URL.Query().Get(callParameter)
-	if id == "" || form.Get("AccountSid") != d.config.AccountSID || !callSID.MatchString(form.Get("CallSid")) {
+	isOurs := form.Get("AccountSid") == d.config.AccountSID && callSID.MatchString(form.Get("CallSid"))
+	if len(ids) != 1 || ids[0] == "" || !isOurs {
 		http.Error(w, "no call of this account", http.StatusBadRequest)
 		return
 	}
-	if !d.Deliver(id, form) {
-		d.forward(r.Context(), id, form)
+	if !d.Deliver(ids[0], form) {
+		d.background(func(ctx context.Context) { d.forward(ctx, ids[0], form) })
 	}
 	w.WriteHeader(http.StatusNoContent)
 }

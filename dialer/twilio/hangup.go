@@ -67,6 +67,7 @@ type hanging struct {
 	isTold  bool
 	isOurs  bool // it may have ended because it was told to
 	tries   int
+	absent  int // how often Twilio did not know it
 }
 
 // press returns how long to wait before it is called again.
@@ -76,26 +77,31 @@ func (h *hanging) press(ctx context.Context, sid string) time.Duration {
 	if h.tries%again == 0 {
 		h.isTold = false // it does no harm
 	}
-	ask := h.dialer.account.fetch
-	if !h.isTold {
+	ask, isTelling := h.dialer.account.fetch, !h.isTold
+	if isTelling {
 		ask = func(ctx context.Context, sid string) (record, error) {
 			return h.dialer.account.end(ctx, sid, h.status)
 		}
 	}
 	r, err := ask(ctx, sid)
 	if err == nil {
-		h.isTold, h.isOurs = true, true
+		h.isTold, h.isOurs = true, h.isOurs || isTelling
 		h.attempt.apply(eventOf(r))
 		return backoff(h.tries, first, most)
 	}
 	lost := asFailure(err)
 	switch lost.fate {
 	case absent:
-		h.attempt.vanish()
+		if h.absent++; h.absent >= absences {
+			h.attempt.vanish()
+		}
 	case refused:
 		h.isTold = true // it is over, says Twilio: how, is to be asked
+		if !h.isOurs {
+			h.attempt.notCut()
+		}
 	case unknown:
-		h.isOurs = true
+		h.isOurs = h.isOurs || isTelling
 	case notSent, turnedAway, barred:
 	}
 	return max(lost.after, backoff(h.tries, first, most))
@@ -137,6 +143,7 @@ func (d *Dialer) reap(sid string) {
 }
 
 func (d *Dialer) reapUntil(ctx context.Context, sid string) {
+	missing := 0
 	for tries := 0; ; tries++ {
 		_, err := d.account.end(ctx, sid, completed)
 		if err == nil {
@@ -144,7 +151,10 @@ func (d *Dialer) reapUntil(ctx context.Context, sid string) {
 			return
 		}
 		lost := asFailure(err)
-		if lost.fate == absent || lost.fate == refused {
+		if lost.fate == absent {
+			missing++
+		}
+		if missing >= absences || lost.fate == refused {
 			return // it is over
 		}
 		if !pause(ctx, max(lost.after, backoff(tries, time.Second/2, 30*time.Second))) {

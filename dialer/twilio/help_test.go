@@ -14,7 +14,7 @@ import (
 
 	"github.com/outdial/outdial/dialer"
 	"github.com/outdial/outdial/dialer/twilio"
-	"github.com/outdial/outdial/dialer/twilio/internal/standin"
+	"github.com/outdial/outdial/dialer/twilio/twiliotest"
 )
 
 const (
@@ -23,7 +23,9 @@ const (
 	from    = dialer.Phone("+442071838750")
 	ada     = dialer.Phone("+14155550123")
 
-	soon = 10 * time.Second
+	nowhere = "http://127.0.0.1:1" // where no other test can come to listen
+
+	soon = 10 * slower * time.Second
 	tick = 5 * time.Millisecond
 )
 
@@ -31,7 +33,7 @@ const (
 type rig struct {
 	*twilio.Dialer
 
-	twilio *standin.Twilio
+	twilio *twiliotest.Twilio
 	agent  *agent
 	config twilio.Config
 	api    *httptest.Server
@@ -43,14 +45,14 @@ type rig struct {
 // newRig makes one with times that suit a test. wrap sees every request to the API.
 func newRig(tb testing.TB, change func(*twilio.Config), wrap ...func(http.Handler) http.Handler) *rig {
 	tb.Helper()
-	return newRigOver(tb, standin.Config{}, change, wrap...)
+	return newRigOver(tb, twiliotest.Config{}, change, wrap...)
 }
 
 // newRigOver says what the stand-in is like.
-func newRigOver(tb testing.TB, c standin.Config, change func(*twilio.Config), wrap ...func(http.Handler) http.Handler) *rig {
+func newRigOver(tb testing.TB, c twiliotest.Config, change func(*twilio.Config), wrap ...func(http.Handler) http.Handler) *rig {
 	tb.Helper()
 	c.AccountSID, c.AuthToken = account, token
-	r := &rig{twilio: standin.New(c), agent: newAgent(tb), idle: max(c.Idle, 4)}
+	r := &rig{twilio: twiliotest.New(c), agent: newAgent(tb), idle: max(c.Idle, 4)}
 	var api http.Handler = r.twilio
 	for _, w := range wrap {
 		api = w(api)
@@ -63,9 +65,10 @@ func newRigOver(tb testing.TB, c standin.Config, change func(*twilio.Config), wr
 		AccountSID: account, AuthToken: token,
 		BaseURL: r.api.URL, PublicURL: r.public.URL + "/twilio", InsecureLoopback: true,
 		Timing: twilio.Timing{
-			Request: time.Second, Create: 2 * time.Second, LookUp: time.Second, LookUpEvery: 100 * time.Millisecond,
-			Queue: 2 * time.Second, PollAfter: 200 * time.Millisecond, PollEvery: 300 * time.Millisecond,
-			Settle: 200 * time.Millisecond, HangUp: 5 * time.Second, Reap: 5 * time.Second,
+			Request: slower * slower * time.Second, Create: 2 * slower * time.Second,
+			LookUp: slower * time.Second, LookUpEvery: 100 * time.Millisecond,
+			Queue: 2 * slower * time.Second, PollAfter: 200 * time.Millisecond, PollEvery: 300 * time.Millisecond,
+			Settle: 200 * time.Millisecond, HangUp: 5 * slower * time.Second, Reap: 10 * slower * time.Second,
 		},
 	}
 	if change != nil {
@@ -84,15 +87,33 @@ func newRigOver(tb testing.TB, c standin.Config, change func(*twilio.Config), wr
 // open makes a dialer as another process would, and mounts it.
 func (r *rig) open(tb testing.TB) *twilio.Dialer {
 	tb.Helper()
+	d := r.make(tb)
+	r.host.Store(d)
+	return d
+}
+
+// make makes a dialer without mounting it.
+func (r *rig) make(tb testing.TB) *twilio.Dialer {
+	tb.Helper()
 	transport := &http.Transport{MaxIdleConns: r.idle, MaxIdleConnsPerHost: r.idle}
+	tb.Cleanup(transport.CloseIdleConnections)
+	return r.makeOver(tb, transport)
+}
+
+func (r *rig) makeOver(tb testing.TB, transport http.RoundTripper) *twilio.Dialer {
+	tb.Helper()
 	config := r.config
 	config.Transport = transport
 	d, err := twilio.New(config)
 	require.NoError(tb, err)
-	tb.Cleanup(func() {
-		require.NoError(tb, d.Close())
-		transport.CloseIdleConnections()
-	})
+	tb.Cleanup(func() { require.NoError(tb, d.Close()) })
+	return d
+}
+
+// openOver is open with a transport.
+func (r *rig) openOver(tb testing.TB, transport http.RoundTripper) *twilio.Dialer {
+	tb.Helper()
+	d := r.makeOver(tb, transport)
 	r.host.Store(d)
 	return d
 }

@@ -67,6 +67,10 @@ func (f *follower) limitsOfTalk(k known) []next {
 
 // carryOut ends the call because of a limit, unless that comes too late.
 func (f *follower) carryOut(ctx context.Context, n next) (isOver bool, o dialer.Outcome, err error) {
+	if n.isWait && f.isDialled(ctx) {
+		f.polls.again(f.dialer.config.Timing) // its callbacks are late, or lost
+		return false, dialer.Outcome{}, nil
+	}
 	isEnded, err := f.hangUp(ctx, n.status)
 	switch {
 	case err != nil:
@@ -80,6 +84,18 @@ func (f *follower) carryOut(ctx context.Context, n next) (isOver bool, o dialer.
 		o, err = f.ended(func(bool) dialer.EndReason { return n.reason }, n.status)
 	}
 	return true, o, err
+}
+
+// isDialled asks whether a call really waits, or whether its callbacks are lost.
+func (f *follower) isDialled(ctx context.Context) bool {
+	k, _ := f.attempt.look()
+	asking, cancel := outliving(ctx, grace)
+	defer cancel()
+	if r, err := f.dialer.account.fetch(asking, k.sid); err == nil {
+		f.attempt.apply(eventOf(r))
+	}
+	k, _ = f.attempt.look()
+	return !k.dialledAt.IsZero() || k.rank == isFinal
 }
 
 // takenBack is the end of a call that waited at Twilio for too long. If Twilio says that it was

@@ -11,13 +11,11 @@ var (
 	errAmbiguous = errors.New("there are several calls in the list of the account that it may be")
 )
 
-// window is when a call was created, by Twilio's clock.
+// window is when a call was created, by our clock.
 type window struct{ from, to time.Time }
 
-// has allows for times that Twilio cuts to the second, and for clocks.
-func (w window) has(t time.Time) bool {
-	return !t.Before(w.from.Add(-2*time.Second)) && !t.After(w.to)
-}
+// clockSlack allows for times that Twilio cuts to the second, and for a clock that is known to half of one.
+const clockSlack = 2 * time.Second
 
 // lookUp looks for an attempt's call until it is found, by a callback or a stream that names it or in the
 // list, or until Timing.LookUp has passed. The list may be behind, so nothing in it is no answer
@@ -49,14 +47,17 @@ func (d *Dialer) lookUp(ctx context.Context, a *attempt, w window) error {
 
 // listed looks for the call once.
 func (d *Dialer) listed(ctx context.Context, a *attempt, w window) error {
-	records, err := d.account.list(ctx, string(a.call.From), string(a.call.To))
+	// What Twilio's clock shows is known from the answer, if not from one before.
+	since := func() time.Time { return d.account.atTwilio(w.from).Add(-clockSlack) }
+	records, err := d.account.list(ctx, string(a.call.From), string(a.call.To), since)
 	if err != nil {
 		return err
 	}
 	var found []record
 	for _, r := range records {
 		isLike := r.direction == outboundAPI && r.from == string(a.call.From) && r.to == string(a.call.To)
-		if isLike && callSID.MatchString(r.sid) && w.has(r.created) && !d.calls.isOthers(r.sid, a.call.ID) {
+		isThen := !r.created.Before(since()) && !r.created.After(d.account.atTwilio(w.to))
+		if isLike && isThen && callSID.MatchString(r.sid) && !d.calls.isOthers(r.sid, a.call.ID) {
 			found = append(found, r)
 		}
 	}

@@ -19,7 +19,7 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/stretchr/testify/require"
 
-	"github.com/outdial/outdial/dialer/twilio/internal/standin"
+	"github.com/outdial/outdial/dialer/twilio/twiliotest"
 )
 
 // inspector compares what goes over the wire with Twilio's own description of the API.
@@ -154,11 +154,11 @@ func TestRequestsAndAnswersAreAsTwilioDescribesThem(t *testing.T) {
 	i := newInspector(t)
 	i.answers = true
 	r := newRig(t, nil, i.wrap)
-	r.twilio.Script(string(ada), standin.Behaviour{
-		Create: []standin.Fault{{Status: 500, Accept: true}}, All: standin.Delivery{Lose: true}, End: "busy",
+	r.twilio.Script(string(ada), twiliotest.Behaviour{
+		Create: []twiliotest.Fault{{Status: 500, Accept: true}}, All: twiliotest.Delivery{Lose: true}, End: "busy",
 	})
 	require.NoError(t, r.dial(t, r.call("lost", ada)).err)
-	r.twilio.Script(string(ada), standin.Behaviour{Talk: standin.Forever, Callbacks: map[string]standin.Delivery{"end": {Lose: true}}})
+	r.twilio.Script(string(ada), twiliotest.Behaviour{Talk: twiliotest.Forever, Callbacks: map[string]twiliotest.Delivery{"end": {Lose: true}}})
 	call := r.call("long", ada)
 	call.MaxDuration = 500 * time.Millisecond
 	long := r.dial(t, call)

@@ -62,8 +62,6 @@ func (f *follower) reasonOfCompleted(k known) (dialer.EndReason, string) {
 	if k.stream == broken && !k.isCut {
 		reason = "" // it broke because the call ended
 	}
-	isMissed := k.stream == noStream && !f.attempt.resumed &&
-		f.dialer.config.Stream == Proxy && f.dialer.config.Locate == nil
 	switch {
 	case k.connectedAt.IsZero():
 		return dialer.APICancelled, "" // hung up while it rang
@@ -73,10 +71,20 @@ func (f *follower) reasonOfCompleted(k known) (dialer.EndReason, string) {
 		return reason, ""
 	case k.duration >= f.dialer.timeLimit(f.attempt.call)-time.Second:
 		return dialer.MaxDuration, ""
-	case isMissed && k.duration >= missedStream:
+	case f.isMissed(k) && !k.isCalled:
+		f.dialer.log.Error("twilio: a call was answered, and Twilio did not reach the public URL", "call", f.attempt.call.ID)
+		return dialer.Error, "the call was answered, and neither its callbacks nor its stream came: " +
+			"Twilio does not reach the public URL"
+	case f.isMissed(k) && k.duration >= missedStream:
 		return dialer.Error, "the call was answered, and its stream to the agent never began"
 	}
 	return dialer.ClientHangup, ""
+}
+
+// isMissed says that no stream has come of a call that should have had one here.
+func (f *follower) isMissed(k known) bool {
+	return k.stream == noStream && !f.attempt.resumed &&
+		f.dialer.config.Stream == Proxy && f.dialer.config.Locate == nil
 }
 
 func orElse(s, other string) string {

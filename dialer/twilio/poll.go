@@ -65,7 +65,7 @@ func (f *follower) poll(ctx context.Context, k known) {
 
 // refresh takes what Twilio says of the call.
 func (f *follower) refresh(ctx context.Context, k known) {
-	r, err := f.dialer.account.fetch(ctx, k.sid)
+	r, err := f.dialer.account.fetchSure(ctx, k.sid)
 	switch {
 	case err != nil && ctx.Err() != nil:
 	case err != nil && asFailure(err).fate == absent:

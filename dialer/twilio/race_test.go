@@ -3,7 +3,7 @@
 package twilio_test
 
 // slower is how much more time the scenarios get: the race detector makes everything ten times slower.
-const slower = 3
+const slower = 2
 
 // punctual says that time limits end what they are meant to end. With a thousand calls under the
 // race detector and other packages' tests beside it some run out for want of a processor, so

@@ -2,6 +2,7 @@ package twilio
 
 import (
 	"errors"
+	"net/mail"
 	"strconv"
 	"time"
 
@@ -39,9 +40,9 @@ func text(s *string) string {
 	return *s
 }
 
-// stamp reads a date as Twilio writes it, by RFC 2822.
+// stamp reads a date as Twilio writes it, by RFC 2822, in whatever time zone.
 func stamp(s *string) time.Time {
-	t, err := time.Parse(time.RFC1123Z, text(s))
+	t, err := mail.ParseDate(text(s))
 	if err != nil {
 		return time.Time{}
 	}

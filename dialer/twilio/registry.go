@@ -99,7 +99,20 @@ func (g *registry) finish(a *attempt) {
 	g.over.put(a.call.ID, k.sid)
 }
 
-// forget is for a call that was never placed, or is unknown: its id may come again.
+// giveUp is for a follower that could not find the call, which is over if nobody else follows it.
+func (g *registry) giveUp(a *attempt) {
+	k, _ := a.look()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if a.followers--; a.followers == 0 {
+		if g.live[a.call.ID] == a {
+			delete(g.live, a.call.ID)
+		}
+		g.over.put(a.call.ID, k.sid)
+	}
+}
+
+// forget is for a call that was never placed, or could not be asked about: its id may come again.
 func (g *registry) forget(a *attempt) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,6 +30,7 @@ type relay struct {
 	twilio  *websocket.Conn
 	agent   *websocket.Conn
 	closing func(verdict, string) // told who ended it, at once
+	reached func(bool)            // told whether the agent was
 
 	first  atomic.Uint32 // the verdict
 	isGone atomic.Bool   // the agent is
@@ -39,9 +39,11 @@ type relay struct {
 
 // serve connects to the agent and returns when the stream is over.
 func (p *relay) serve(ctx context.Context, call dialer.Call) {
-	if err := p.connect(ctx, call); err != nil {
+	err := p.connect(ctx, call)
+	p.reached(err == nil)
+	if err != nil {
 		p.end(agentFailed, err.Error())
-		part(p.twilio, websocket.StatusNormalClosure)
+		part(ctx, p.twilio, websocket.StatusNormalClosure)
 		return
 	}
 	defer p.agent.CloseNow() //nolint:errcheck // it is gone
@@ -59,13 +61,17 @@ func (p *relay) serve(ctx context.Context, call dialer.Call) {
 	if p.config.PingEvery > 0 {
 		tasks.Go(func() { p.ping(ctx) })
 	}
+	gone := p.twilio
 	select {
 	case <-down:
-		part(p.agent, websocket.StatusNormalClosure)
+		gone = p.agent
 	case <-up:
 		p.farewell(ctx, down)
-		part(p.twilio, websocket.StatusNormalClosure)
 	}
+	// Who reads from the connection keeps part from doing so.
+	late := time.AfterFunc(partTime, func() { cancel(errParted) })
+	defer late.Stop()
+	part(ctx, gone, websocket.StatusNormalClosure)
 	cancel(errParted)
 	tasks.Wait()
 }
@@ -84,15 +90,9 @@ func (p *relay) verdict() verdict { return verdict(p.first.Load()) } //nolint:go
 func (p *relay) connect(ctx context.Context, call dialer.Call) error {
 	ctx, cancel := context.WithTimeout(ctx, p.config.ConnectTimeout)
 	defer cancel()
-	//nolint:bodyclose // there is no need to, says Dial
-	conn, response, err := websocket.Dial(ctx, call.Agent.URL, &websocket.DialOptions{
-		HTTPClient: p.config.HTTPClient, HTTPHeader: p.config.header(call),
-	})
-	switch {
-	case err != nil && response != nil:
-		return fmt.Errorf("connecting to the agent: it answered with status %d", response.StatusCode)
-	case err != nil:
-		return fmt.Errorf("connecting to the agent: %w", withoutURL(err))
+	conn, err := p.config.dial(ctx, call)
+	if err != nil {
+		return err
 	}
 	conn.SetReadLimit(maxFromAgent)
 	for _, message := range [][]byte{p.opening.connected, p.opening.start} {
@@ -105,29 +105,19 @@ func (p *relay) connect(ctx context.Context, call dialer.Call) error {
 	return nil
 }
 
-func (a Agent) header(call dialer.Call) http.Header {
-	header := http.Header{}
-	if a.Header != nil {
-		for name, values := range a.Header(call) {
-			header[http.CanonicalHeaderKey(name)] = values
-		}
-	}
-	if a.Token != "" {
-		header.Set("Authorization", "Bearer "+a.Token)
-	}
-	return header
-}
-
 // down passes on what Twilio says, until it stops.
 func (p *relay) down(ctx context.Context, cancel context.CancelCauseFunc) {
-	quiet := time.AfterFunc(time.Hour, func() { cancel(errSilent) })
+	quiet := time.AfterFunc(time.Hour, func() {
+		p.end(silent, "") // before the connection breaks off, by which Twilio ends the call
+		cancel(errSilent)
+	})
 	defer quiet.Stop()
 	for {
 		p.await(quiet)
 		kind, message, err := p.twilio.Read(ctx)
 		quiet.Stop()
 		if err != nil {
-			p.end(p.lost(ctx), "")
+			p.end(broken, "")
 			return
 		}
 		event := eventIn(message)
@@ -155,18 +145,20 @@ func (p *relay) await(quiet *time.Timer) {
 	}
 }
 
-func (p *relay) lost(ctx context.Context) verdict {
-	if errors.Is(context.Cause(ctx), errSilent) {
-		return silent
-	}
-	return broken
-}
-
 // toAgent gives up on an agent that does not read.
 func (p *relay) toAgent(ctx context.Context, kind websocket.MessageType, message []byte) bool {
 	timer := time.AfterFunc(p.config.ConnectTimeout, func() { p.agent.CloseNow() }) //nolint:errcheck,gosec // it is gone
 	defer timer.Stop()
 	return p.agent.Write(ctx, kind, message) == nil
+}
+
+// toTwilio gives up on a Twilio that does not read.
+func (p *relay) toTwilio(ctx context.Context, kind websocket.MessageType, message []byte) bool {
+	if p.config.Inactivity > 0 {
+		timer := time.AfterFunc(p.config.Inactivity, func() { p.twilio.CloseNow() }) //nolint:errcheck,gosec // it is gone
+		defer timer.Stop()
+	}
+	return p.twilio.Write(ctx, kind, message) == nil
 }
 
 // up passes on what the agent says, until it hangs up.
@@ -177,7 +169,7 @@ func (p *relay) up(ctx context.Context) {
 		kind, message, err := p.agent.Read(ctx)
 		switch {
 		case err != nil && ctx.Err() != nil:
-			p.end(p.lost(ctx), "")
+			p.end(broken, "")
 			return
 		case err != nil:
 			p.end(agentVerdict(err))
@@ -186,10 +178,10 @@ func (p *relay) up(ctx context.Context) {
 		if event := eventIn(message); kind != websocket.MessageText ||
 			(event != "media" && event != "mark" && event != "clear") {
 			p.end(agentFailed, fmt.Sprintf("the agent sent %.40q: expected media, mark or clear", event))
-			part(p.agent, websocket.StatusPolicyViolation)
+			part(ctx, p.agent, websocket.StatusPolicyViolation)
 			return
 		}
-		isTaken = isTaken && p.twilio.Write(ctx, kind, message) == nil // else its reader will say why
+		isTaken = isTaken && p.toTwilio(ctx, kind, message) // else its reader will say why
 	}
 }
 

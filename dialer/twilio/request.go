@@ -33,6 +33,7 @@ type request struct {
 	ctx     context.Context
 	account *account
 
+	traced    atomic.Bool // the transport tells of its connections
 	connected atomic.Bool // there was a connection, so something may have been sent
 }
 
@@ -52,6 +53,9 @@ func (r *request) SendRequest(
 	req, err := r.build(ctx, method, rawURL, data, headers)
 	if err != nil {
 		return nil, &failure{fate: notSent, cause: err}
+	}
+	if ctx.Err() != nil {
+		return nil, &failure{fate: notSent, cause: context.Cause(ctx)}
 	}
 	begun := time.Now()
 	response, err := r.account.http.Do(req)
@@ -84,7 +88,10 @@ func (r *request) build(
 	} else {
 		body = strings.NewReader(data.Encode())
 	}
-	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { r.connected.Store(true) }}
+	trace := &httptrace.ClientTrace{
+		GetConn: func(string) { r.traced.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { r.connected.Store(true) },
+	}
 	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, trace), method, u.String(), body)
 	if err != nil {
 		return nil, withoutURL(err)
@@ -99,9 +106,9 @@ func (r *request) build(
 }
 
 // broken is a request without an answer. Without a connection nothing was sent; with one, a byte
-// may have been.
+// may have been. A transport that does not say which is none to tell by.
 func (r *request) broken(err error) *failure {
-	if !r.connected.Load() {
+	if r.traced.Load() && !r.connected.Load() {
 		return &failure{fate: notSent, cause: withoutURL(err)}
 	}
 	return &failure{fate: unknown, cause: withoutURL(err)}
@@ -133,7 +140,11 @@ func retryAfter(header http.Header) time.Duration {
 		return min(max(0, time.Duration(min(seconds, 1e6))*time.Second), mostRest)
 	}
 	if at, err := http.ParseTime(value); err == nil {
-		return min(max(0, time.Until(at)), mostRest)
+		now, err := http.ParseTime(header.Get("Date")) // by the clock that the other date is by
+		if err != nil {
+			now = time.Now()
+		}
+		return min(max(0, at.Sub(now)), mostRest)
 	}
 	return 0
 }

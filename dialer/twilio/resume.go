@@ -22,9 +22,12 @@ func (d *Dialer) Resume(
 	}
 	a, isNew := d.calls.resume(call)
 	if err := d.refind(ctx, a, call); err != nil {
-		if isNew {
+		switch {
+		case errors.Is(err, dialer.ErrUnknownCall):
+			d.calls.giveUp(a) // it is hung up, should it turn up
+		case isNew:
 			d.calls.forget(a)
-		} else {
+		default:
 			d.calls.leave(a) // its stream may go on
 		}
 		return dialer.Outcome{}, err
@@ -47,7 +50,7 @@ func (d *Dialer) refind(ctx context.Context, a *attempt, call dialer.Call) error
 	case k.sid == "":
 		k.sid = call.Ref
 	}
-	r, err := d.account.fetch(asking, k.sid)
+	r, err := d.account.fetchSure(asking, k.sid)
 	if err != nil {
 		return resumeError(ctx, asFailure(err))
 	}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/outdial/outdial/dialer"
 	"github.com/outdial/outdial/dialer/twilio"
-	"github.com/outdial/outdial/dialer/twilio/internal/standin"
+	"github.com/outdial/outdial/dialer/twilio/twiliotest"
 )
 
 // letGo places a call and lets go of it when it has come so far.
@@ -26,19 +26,24 @@ func (r *rig) letGo(t *testing.T, call dialer.Call, stage dialer.Stage) dialer.C
 
 func TestAnotherProcessGoesOn(t *testing.T) {
 	t.Parallel()
-	for name, forget := range map[string]bool{"by its SID": false, "by its numbers": true} {
+	for _, name := range []string{"by its SID", "by its numbers", "without its agent"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, nil)
-			r.twilio.Script(string(ada), standin.Behaviour{Ring: time.Second, Talk: time.Second})
+			r.twilio.Script(string(ada), twiliotest.Behaviour{Ring: time.Second, Talk: twiliotest.Forever})
 			call := r.letGo(t, r.call("call", ada), dialer.Ringing)
 			sid := call.Ref
-			if forget {
+			switch name {
+			case "by its numbers":
 				call.Ref = ""
+			case "without its agent":
+				call.Agent.URL = "" // an engine that has just begun may not know it yet
 			}
 			second := r.open(t)
 			u := begin(t, second.Resume, call)
 			require.Equal(t, sid, u.reach(dialer.Accepted))
+			require.Eventually(t, func() bool { return len(r.agent.messages()) > 0 }, soon, tick, "the agent talks to who answered")
+			r.update(t, sid, "completed")
 			got := u.over()
 			require.NoError(t, got.err)
 			require.Equal(t, dialer.ClientHangup, got.outcome.Reason)
@@ -52,7 +57,7 @@ func TestAnotherProcessGoesOn(t *testing.T) {
 func TestAnotherProcessHangsUp(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
-	r.twilio.Script(string(ada), standin.Behaviour{Ring: standin.Forever})
+	r.twilio.Script(string(ada), twiliotest.Behaviour{Ring: twiliotest.Forever})
 	call := r.letGo(t, r.call("call", ada), dialer.Ringing)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(dialer.HangUp(dialer.Inactivity))
@@ -66,16 +71,16 @@ func TestAnotherProcessLearnsHowItEnded(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name      string
-		goes      standin.Behaviour
+		goes      twiliotest.Behaviour
 		ring, max time.Duration
 		ends      dialer.EndReason
 	}{
-		{name: "busy", goes: standin.Behaviour{End: "busy"}, ends: dialer.DialBusy},
-		{name: "failed", goes: standin.Behaviour{End: "failed"}, ends: dialer.DialFailed},
-		{name: "answered", goes: standin.Behaviour{Talk: 100 * time.Millisecond}, ends: dialer.ClientHangup},
-		{name: "cancelled by somebody", goes: standin.Behaviour{End: "canceled"}, ends: dialer.APICancelled},
-		{name: "rang for too long", goes: standin.Behaviour{Ring: standin.Forever}, ring: 100 * time.Millisecond, ends: dialer.DialNoAnswer},
-		{name: "lasted for too long", goes: standin.Behaviour{Talk: standin.Forever}, max: 100 * time.Millisecond, ends: dialer.MaxDuration},
+		{name: "busy", goes: twiliotest.Behaviour{End: "busy"}, ends: dialer.DialBusy},
+		{name: "failed", goes: twiliotest.Behaviour{End: "failed"}, ends: dialer.DialFailed},
+		{name: "answered", goes: twiliotest.Behaviour{Talk: 100 * time.Millisecond}, ends: dialer.ClientHangup},
+		{name: "cancelled by somebody", goes: twiliotest.Behaviour{End: "canceled"}, ends: dialer.APICancelled},
+		{name: "rang for too long", goes: twiliotest.Behaviour{Ring: twiliotest.Forever}, ring: 100 * time.Millisecond, ends: dialer.DialNoAnswer},
+		{name: "lasted for too long", goes: twiliotest.Behaviour{Talk: twiliotest.Forever}, max: 100 * time.Millisecond, ends: dialer.MaxDuration},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -102,8 +107,8 @@ func TestAnotherProcessLearnsHowItEnded(t *testing.T) {
 func TestResumeThatCannotAsk(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
-	r.twilio.Script(string(ada), standin.Behaviour{
-		Talk: standin.Forever, Fetch: []standin.Fault{{Status: 500}}, List: []standin.Fault{{Status: 500}, {Status: 503}},
+	r.twilio.Script(string(ada), twiliotest.Behaviour{
+		Talk: twiliotest.Forever, Fetch: []twiliotest.Fault{{Status: 500}}, List: []twiliotest.Fault{{Status: 500}, {Status: 503}},
 	})
 	call := r.letGo(t, r.call("call", ada), dialer.Connected)
 	second := r.open(t)
@@ -157,7 +162,7 @@ func TestSeveralNodes(t *testing.T) {
 		return call, nil
 	}
 	r.open(t) // the other node is mounted
-	r.twilio.Script(string(ada), standin.Behaviour{Ring: brief, Talk: standin.Forever})
+	r.twilio.Script(string(ada), twiliotest.Behaviour{Ring: brief, Talk: twiliotest.Forever})
 	u := begin(t, owner.Dial, call)
 	u.reach(dialer.Connected)
 	require.Eventually(t, func() bool { return len(r.agent.messages()) > 3 }, soon, tick, "the agent is talked to by the other node")
@@ -183,8 +188,8 @@ func TestAnAgentHangsUpAtAnotherNode(t *testing.T) {
 		_ = c.Close(1000, "")
 	})
 	r.open(t)
-	r.twilio.Script(string(ada), standin.Behaviour{
-		Talk: standin.Forever, Callbacks: map[string]standin.Delivery{"end": {Late: time.Second / 2}},
+	r.twilio.Script(string(ada), twiliotest.Behaviour{
+		Talk: twiliotest.Forever, Callbacks: map[string]twiliotest.Delivery{"end": {Late: time.Second / 2}},
 	})
 	require.Equal(t, dialer.AgentHangup, begin(t, owner.Dial, call).over().outcome.Reason)
 }
@@ -193,7 +198,7 @@ func TestAnAgentHangsUpAtAnotherNode(t *testing.T) {
 func TestACallOfAnAttemptThatIsOverElsewhere(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
-	r.twilio.Script(string(ada), standin.Behaviour{Ring: brief, Talk: standin.Forever})
+	r.twilio.Script(string(ada), twiliotest.Behaviour{Ring: brief, Talk: twiliotest.Forever})
 	r.config.Forward = func(context.Context, string, url.Values) error { return twilio.ErrOver }
 	r.open(t)
 	u := begin(t, r.Dial, r.call("call", ada))

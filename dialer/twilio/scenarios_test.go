@@ -14,7 +14,7 @@ import (
 
 	"github.com/outdial/outdial/dialer"
 	"github.com/outdial/outdial/dialer/twilio"
-	"github.com/outdial/outdial/dialer/twilio/internal/standin"
+	"github.com/outdial/outdial/dialer/twilio/twiliotest"
 )
 
 const (
@@ -26,8 +26,9 @@ const (
 // scenario is something that goes wrong, and what must come of it.
 type scenario struct {
 	name    string
-	goes    standin.Behaviour
+	goes    twiliotest.Behaviour
 	cancel  time.Duration // when the caller cancels; 0: never
+	ring    time.Duration // how long it may ring; 0: 3 s
 	rings   int           // how often the phone rings; -1: once or not at all
 	ends    string        // the reason, or: refused, unavailable, unknown
 	status  string        // of the call at Twilio in the end; empty: not looked at
@@ -55,102 +56,126 @@ func (d dialled) end() string {
 
 // lostAnswer is a request that was carried out and whose answer never came.
 var (
-	lostAnswer = []standin.Fault{{Accept: true, Reset: true}}
+	lostAnswer = []twiliotest.Fault{{Accept: true, Reset: true}}
 	answered   = string(dialer.ClientHangup)
-	lose       = standin.Delivery{Lose: true}
-	serverIll  = standin.Fault{Status: http.StatusInternalServerError}
-	tooMany    = standin.Fault{Status: http.StatusTooManyRequests, Code: 20429}
+	lose       = twiliotest.Delivery{Lose: true}
+	serverIll  = twiliotest.Fault{Status: http.StatusInternalServerError}
+	tooMany    = twiliotest.Fault{Status: http.StatusTooManyRequests, Code: 20429}
 )
 
 func scenarios() []scenario {
-	talk := func(b standin.Behaviour) standin.Behaviour {
+	talk := func(b twiliotest.Behaviour) twiliotest.Behaviour {
 		b.Ring, b.Talk = brief, 6*brief
 		return b
 	}
-	create := func(faults ...standin.Fault) standin.Behaviour { return talk(standin.Behaviour{Create: faults}) }
-	callbacks := func(m map[string]standin.Delivery) standin.Behaviour { return talk(standin.Behaviour{Callbacks: m}) }
-	forever := func(b standin.Behaviour) standin.Behaviour {
-		b.Ring, b.Talk = brief, standin.Forever
+	create := func(faults ...twiliotest.Fault) twiliotest.Behaviour {
+		return talk(twiliotest.Behaviour{Create: faults})
+	}
+	callbacks := func(m map[string]twiliotest.Delivery) twiliotest.Behaviour {
+		return talk(twiliotest.Behaviour{Callbacks: m})
+	}
+	forever := func(b twiliotest.Behaviour) twiliotest.Behaviour {
+		b.Ring, b.Talk = brief, twiliotest.Forever
 		return b
 	}
 	cancelled := string(dialer.APICancelled)
 	return []scenario{
 		{name: "nothing", goes: create(), rings: 1, ends: answered},
-		{name: "busy", goes: standin.Behaviour{Ring: brief, End: "busy"}, rings: 1, ends: string(dialer.DialBusy)},
-		{name: "not answered", goes: standin.Behaviour{Ring: brief, End: "no-answer"}, rings: 1, ends: string(dialer.DialNoAnswer)},
-		{name: "nobody picks up", goes: standin.Behaviour{Ring: standin.Forever}, rings: 1, ends: string(dialer.DialNoAnswer)},
-		{name: "cannot be reached", goes: standin.Behaviour{End: "failed"}, rings: 0, ends: string(dialer.DialFailed)},
-		{name: "somebody else cancels it", goes: standin.Behaviour{Ring: brief, End: "canceled"}, rings: 1, ends: cancelled},
+		{name: "busy", goes: twiliotest.Behaviour{Ring: brief, End: "busy"}, rings: 1, ends: string(dialer.DialBusy)},
+		{name: "not answered", goes: twiliotest.Behaviour{Ring: brief, End: "no-answer"}, rings: 1, ends: string(dialer.DialNoAnswer)},
+		{name: "nobody picks up", goes: twiliotest.Behaviour{Ring: twiliotest.Forever}, rings: 1, ends: string(dialer.DialNoAnswer)},
+		{name: "cannot be reached", goes: twiliotest.Behaviour{End: "failed"}, rings: 0, ends: string(dialer.DialFailed)},
+		{name: "somebody else cancels it", goes: twiliotest.Behaviour{Ring: brief, End: "canceled"}, rings: 1, ends: cancelled},
 
 		{name: "429 once", goes: create(tooMany), rings: 1, ends: answered},
 		{name: "429 three times", goes: create(tooMany, tooMany, tooMany), rings: 1, ends: answered},
-		{name: "429 with Retry-After", goes: create(standin.Fault{Status: 429, Code: 20429, After: time.Second}), rings: 1, ends: answered},
-		{name: "429 of a proxy", goes: create(standin.Fault{Status: 429, Body: "<html>slow down</html>"}), rings: 1, ends: answered},
-		{name: "429 for ever", goes: standin.Behaviour{Always: &standin.Fault{Status: 429, Code: 20429, After: time.Minute}}, ends: isUnavailable},
+		{name: "429 with Retry-After", goes: create(twiliotest.Fault{Status: 429, Code: 20429, After: time.Second}), rings: 1, ends: answered},
+		{name: "429 of a proxy", goes: create(twiliotest.Fault{Status: 429, Body: "<html>slow down</html>"}), rings: 1, ends: answered},
+		{name: "429 for ever", goes: twiliotest.Behaviour{Always: &twiliotest.Fault{Status: 429, Code: 20429, After: time.Minute}}, ends: isUnavailable},
+		{name: "429 with Retry-After as a date", goes: create(twiliotest.Fault{Status: 429, Code: 20429, After: 2 * time.Second, Dated: true}), rings: 1, ends: answered},
+		{name: "400, too many calls at once", goes: create(twiliotest.Fault{Status: 400, Code: 10004}), rings: 1, ends: answered},
+		{name: "refused, the callee", goes: create(twiliotest.Fault{Status: 400, Code: 21211}), ends: isRefused},
+		{name: "refused, the caller", goes: create(twiliotest.Fault{Status: 400, Code: 21210}), ends: isUnavailable},
+		{name: "refused, the account", goes: create(twiliotest.Fault{Status: 403, Code: 20005}), ends: isUnavailable},
+		{name: "refused, for no known reason", goes: create(twiliotest.Fault{Status: 400}), ends: isUnavailable},
 		{name: "429, then a lost answer", goes: create(tooMany, lostAnswer[0]), rings: 1, ends: answered},
 
 		{name: "reset after it was accepted", goes: create(lostAnswer...), rings: 1, ends: answered},
-		{name: "reset before it was accepted", goes: create(standin.Fault{Reset: true}), rings: 0, ends: isUnknown},
-		{name: "500 after it was accepted", goes: create(standin.Fault{Status: 500, Accept: true}), rings: 1, ends: answered},
+		{name: "reset before it was accepted", goes: create(twiliotest.Fault{Reset: true}), rings: 0, ends: isUnknown},
+		{name: "500 after it was accepted", goes: create(twiliotest.Fault{Status: 500, Accept: true}), rings: 1, ends: answered},
 		{name: "500 before it was accepted", goes: create(serverIll), rings: 0, ends: isUnknown},
-		{name: "502 of a proxy after it was accepted", goes: create(standin.Fault{Status: 502, Accept: true, Body: "<html>bad gateway</html>"}), rings: 1, ends: answered},
-		{name: "503 of a proxy, with Retry-After", goes: create(standin.Fault{Status: 503, Body: "<html>later</html>", After: time.Second}), rings: 0, ends: isUnknown},
-		{name: "504 after it was accepted", goes: create(standin.Fault{Status: 504, Accept: true}), rings: 1, ends: answered},
-		{name: "408 after it was accepted", goes: create(standin.Fault{Status: 408, Accept: true}), rings: 1, ends: answered},
-		{name: "409 after it was accepted", goes: create(standin.Fault{Status: 409, Accept: true}), rings: 1, ends: answered},
-		{name: "a redirect after it was accepted", goes: create(standin.Fault{Status: 307, Accept: true}), rings: 1, ends: answered},
-		{name: "a slow answer", goes: create(standin.Fault{Linger: slow}), rings: 1, ends: answered},
-		{name: "accepted after the request was given up", goes: create(standin.Fault{Late: slow - time.Second, Linger: slow}), rings: 1, ends: answered},
-		{name: "an answer that is no JSON", goes: create(standin.Fault{Body: "<html>created</html>"}), rings: 1, ends: answered},
-		{name: "an answer without a call", goes: create(standin.Fault{Body: "{}"}), rings: 1, ends: answered},
-		{name: "an answer with an odd SID", goes: create(standin.Fault{Body: `{"sid":"CA1"}`}), rings: 1, ends: answered},
-		{name: "an answer that breaks off", goes: create(standin.Fault{Cut: true}), rings: 1, ends: answered},
+		{name: "502 of a proxy after it was accepted", goes: create(twiliotest.Fault{Status: 502, Accept: true, Body: "<html>bad gateway</html>"}), rings: 1, ends: answered},
+		{name: "503 of a proxy, with Retry-After", goes: create(twiliotest.Fault{Status: 503, Body: "<html>later</html>", After: time.Second}), rings: 0, ends: isUnknown},
+		{name: "504 after it was accepted", goes: create(twiliotest.Fault{Status: 504, Accept: true}), rings: 1, ends: answered},
+		{name: "408 after it was accepted", goes: create(twiliotest.Fault{Status: 408, Accept: true}), rings: 1, ends: answered},
+		{name: "409 after it was accepted", goes: create(twiliotest.Fault{Status: 409, Accept: true}), rings: 1, ends: answered},
+		{name: "a redirect after it was accepted", goes: create(twiliotest.Fault{Status: 307, Accept: true}), rings: 1, ends: answered},
+		{name: "499 of a proxy after it was accepted", goes: create(twiliotest.Fault{Status: 499, Accept: true, Body: "<html>gone</html>"}), rings: 1, ends: answered},
+		{name: "an answer byte by byte", goes: create(twiliotest.Fault{Trickle: slow}), rings: 1, ends: answered},
+		{name: "an answer that is too long", goes: create(twiliotest.Fault{Body: `{"a":"` + strings.Repeat("x", 2<<20) + `"}`}), rings: 1, ends: answered},
+		{name: "a slow answer", goes: create(twiliotest.Fault{Linger: slow}), rings: 1, ends: answered},
+		{name: "accepted after the request was given up", goes: create(twiliotest.Fault{Late: slow - time.Second, Linger: slow}), rings: 1, ends: answered},
+		{name: "an answer that is no JSON", goes: create(twiliotest.Fault{Body: "<html>created</html>"}), rings: 1, ends: answered},
+		{name: "an answer without a call", goes: create(twiliotest.Fault{Body: "{}"}), rings: 1, ends: answered},
+		{name: "an answer with an odd SID", goes: create(twiliotest.Fault{Body: `{"sid":"CA1"}`}), rings: 1, ends: answered},
+		{name: "an answer that breaks off", goes: create(twiliotest.Fault{Cut: true}), rings: 1, ends: answered},
 
-		{name: "lost, and late in the list", goes: talk(standin.Behaviour{Create: lostAnswer, Listed: time.Second, All: lose, Stream: standin.StreamFault{Never: true}}), rings: 1, ends: answered, details: map[string]string{"found_by": "list"}},
-		{name: "lost, and never in the list", goes: talk(standin.Behaviour{Create: lostAnswer, Listed: standin.Forever}), rings: 1, ends: answered},
-		{name: "lost, and only the stream tells", goes: talk(standin.Behaviour{Create: lostAnswer, Listed: standin.Forever, All: lose}), rings: 1, ends: answered},
-		{name: "lost, and only the list tells", goes: standin.Behaviour{Ring: brief, End: "busy", Create: lostAnswer, All: lose}, rings: 1, ends: string(dialer.DialBusy)},
-		{name: "lost, and the list is ill", goes: standin.Behaviour{Ring: brief, End: "busy", Create: lostAnswer, All: lose, List: []standin.Fault{serverIll, {Reset: true}}}, rings: 1, ends: string(dialer.DialBusy)},
-		{name: "lost, and nothing tells", goes: standin.Behaviour{Ring: brief, End: "busy", Create: lostAnswer, All: lose, Listed: standin.Forever}, rings: 1, ends: isUnknown},
-		{name: "lost, and another call looks like it", goes: standin.Behaviour{Ring: brief, End: "busy", Create: lostAnswer, All: lose, Decoys: 1}, rings: 1, ends: isUnknown},
-		{name: "lost, another call looks like it, and a callback tells", goes: talk(standin.Behaviour{Create: lostAnswer, Decoys: 1}), rings: 1, ends: answered},
-		{name: "turns up after it was given up", goes: standin.Behaviour{Ring: standin.Forever, Create: []standin.Fault{{Reset: true, Late: 2 * slow}}}, rings: -1, ends: isUnknown, status: "canceled"},
-		{name: "turns up after it was given up, and only the stream tells", goes: forever(standin.Behaviour{Create: []standin.Fault{{Reset: true, Late: 2 * slow}}, All: lose}), rings: 1, ends: isUnknown},
+		{name: "lost, and late in the list", goes: talk(twiliotest.Behaviour{Create: lostAnswer, Listed: time.Second, All: lose, Stream: twiliotest.StreamFault{Never: true}}), rings: 1, ends: string(dialer.Error), details: map[string]string{"found_by": "list"}},
+		{name: "lost, and never in the list", goes: talk(twiliotest.Behaviour{Create: lostAnswer, Listed: twiliotest.Forever}), rings: 1, ends: answered},
+		{name: "lost, and only the stream tells", goes: talk(twiliotest.Behaviour{Create: lostAnswer, Listed: twiliotest.Forever, All: lose}), rings: 1, ends: answered},
+		{name: "lost, and only the list tells", goes: twiliotest.Behaviour{Ring: brief, End: "busy", Create: lostAnswer, All: lose}, rings: 1, ends: string(dialer.DialBusy)},
+		{name: "lost, and the list is ill", goes: twiliotest.Behaviour{Ring: brief, End: "busy", Create: lostAnswer, All: lose, List: []twiliotest.Fault{serverIll, {Reset: true}}}, rings: 1, ends: string(dialer.DialBusy)},
+		{name: "lost, and nothing tells", goes: twiliotest.Behaviour{Ring: brief, End: "busy", Create: lostAnswer, All: lose, Listed: twiliotest.Forever}, rings: 1, ends: isUnknown},
+		{name: "lost, and another call looks like it", goes: twiliotest.Behaviour{Ring: brief, End: "busy", Create: lostAnswer, All: lose, Decoys: 1}, rings: 1, ends: isUnknown},
+		{name: "lost, another call looks like it, and a callback tells", goes: talk(twiliotest.Behaviour{Create: lostAnswer, Decoys: 1}), rings: 1, ends: answered},
+		{name: "turns up after it was given up", goes: twiliotest.Behaviour{Ring: twiliotest.Forever, Create: []twiliotest.Fault{{Reset: true, Late: 2 * slow}}}, rings: -1, ends: isUnknown, status: "canceled"},
+		{name: "turns up after it was given up, and only the stream tells", goes: forever(twiliotest.Behaviour{Create: []twiliotest.Fault{{Reset: true, Late: 2 * slow}}, All: lose}), rings: 1, ends: isUnknown},
 
-		{name: "all callbacks are lost", goes: talk(standin.Behaviour{All: lose}), rings: 1, ends: answered},
-		{name: "all callbacks are lost, and the stream does not begin", goes: talk(standin.Behaviour{All: lose, Stream: standin.StreamFault{Never: true}}), rings: 1, ends: answered},
-		{name: "all callbacks are lost, and asking fails", goes: talk(standin.Behaviour{All: lose, Fetch: []standin.Fault{serverIll, {Reset: true}}}), rings: 1, ends: answered},
-		{name: "Twilio forgets the call", goes: talk(standin.Behaviour{All: lose, Stream: standin.StreamFault{Never: true}, Fetch: slices.Repeat([]standin.Fault{{Status: 404, Code: 20404}}, 20)}), rings: 1, ends: string(dialer.Error)},
-		{name: "all callbacks come three times", goes: talk(standin.Behaviour{All: standin.Delivery{Times: 3}}), rings: 1, ends: answered},
-		{name: "all callbacks are forged", goes: talk(standin.Behaviour{All: standin.Delivery{Forged: true}}), rings: 1, ends: answered},
-		{name: "initiated is late", goes: callbacks(map[string]standin.Delivery{"initiated": {Late: time.Second}}), rings: 1, ends: answered},
-		{name: "ringing is late", goes: callbacks(map[string]standin.Delivery{"ringing": {Late: time.Second}}), rings: 1, ends: answered},
-		{name: "in-progress is late", goes: callbacks(map[string]standin.Delivery{"in-progress": {Late: time.Second}}), rings: 1, ends: answered},
-		{name: "in-progress is lost", goes: callbacks(map[string]standin.Delivery{"in-progress": lose}), rings: 1, ends: answered},
-		{name: "ringing is lost", goes: callbacks(map[string]standin.Delivery{"ringing": lose}), rings: 1, ends: answered},
-		{name: "the end is lost", goes: callbacks(map[string]standin.Delivery{"end": lose}), rings: 1, ends: answered},
-		{name: "the end comes twice, late", goes: callbacks(map[string]standin.Delivery{"end": {Late: time.Second, Times: 2}}), rings: 1, ends: answered},
+		{name: "all callbacks are lost", goes: talk(twiliotest.Behaviour{All: lose}), rings: 1, ends: answered},
+		{name: "all callbacks are lost, and the stream does not begin", goes: talk(twiliotest.Behaviour{All: lose, Stream: twiliotest.StreamFault{Never: true}}), rings: 1, ends: string(dialer.Error)},
+		{name: "all callbacks are lost, and asking fails", goes: talk(twiliotest.Behaviour{All: lose, Fetch: []twiliotest.Fault{serverIll, {Reset: true}}}), rings: 1, ends: answered},
+		{name: "Twilio forgets the call", goes: talk(twiliotest.Behaviour{All: lose, Stream: twiliotest.StreamFault{Never: true}, Fetch: slices.Repeat([]twiliotest.Fault{{Status: 404, Code: 20404}}, 20)}), rings: 1, ends: string(dialer.Error)},
+		{name: "all callbacks come three times", goes: talk(twiliotest.Behaviour{All: twiliotest.Delivery{Times: 3}}), rings: 1, ends: answered},
+		{name: "all callbacks are forged", goes: talk(twiliotest.Behaviour{All: twiliotest.Delivery{Forged: true}}), rings: 1, ends: answered},
+		{name: "all callbacks are of another account", goes: talk(twiliotest.Behaviour{All: twiliotest.Delivery{Account: "AC00000000000000000000000000000002"}}), rings: 1, ends: answered},
+		{name: "all callbacks are late, the latest first", goes: callbacks(map[string]twiliotest.Delivery{"initiated": {Late: 1600 * time.Millisecond}, "ringing": {Late: 1200 * time.Millisecond}, "in-progress": {Late: 800 * time.Millisecond}, "end": {Late: brief}}), rings: 1, ends: answered},
+		{name: "Twilio does not show the call at once", goes: talk(twiliotest.Behaviour{All: lose, Stream: twiliotest.StreamFault{Never: true}, Fetch: []twiliotest.Fault{{Status: 404, Code: 20404}, {Status: 404, Code: 20404}}}), rings: 1, ends: string(dialer.Error)},
+		{name: "it seems to wait, and rings", goes: twiliotest.Behaviour{All: lose, Ring: 5 * slower * time.Second, End: "busy"}, ring: time.Minute, rings: 1, ends: string(dialer.DialBusy)},
+		{name: "initiated is late", goes: callbacks(map[string]twiliotest.Delivery{"initiated": {Late: time.Second}}), rings: 1, ends: answered},
+		{name: "ringing is late", goes: callbacks(map[string]twiliotest.Delivery{"ringing": {Late: time.Second}}), rings: 1, ends: answered},
+		{name: "in-progress is late", goes: callbacks(map[string]twiliotest.Delivery{"in-progress": {Late: time.Second}}), rings: 1, ends: answered},
+		{name: "in-progress is lost", goes: callbacks(map[string]twiliotest.Delivery{"in-progress": lose}), rings: 1, ends: answered},
+		{name: "ringing is lost", goes: callbacks(map[string]twiliotest.Delivery{"ringing": lose}), rings: 1, ends: answered},
+		{name: "the end is lost", goes: callbacks(map[string]twiliotest.Delivery{"end": lose}), rings: 1, ends: answered},
+		{name: "the end comes twice, late", goes: callbacks(map[string]twiliotest.Delivery{"end": {Late: time.Second, Times: 2}}), rings: 1, ends: answered},
 
-		{name: "waits at Twilio", goes: talk(standin.Behaviour{Queue: time.Second}), rings: 1, ends: answered},
-		{name: "waits at Twilio for ever", goes: standin.Behaviour{Queue: standin.Forever}, rings: 0, ends: isUnavailable},
-		{name: "waits at Twilio for ever, without callbacks", goes: standin.Behaviour{Queue: standin.Forever, All: lose}, rings: 0, ends: isUnavailable},
-		{name: "waits at Twilio, cancelled", goes: standin.Behaviour{Queue: standin.Forever}, cancel: time.Second, rings: 0, ends: cancelled},
+		{name: "waits at Twilio", goes: talk(twiliotest.Behaviour{Queue: time.Second}), rings: 1, ends: answered},
+		{name: "waits at Twilio for ever", goes: twiliotest.Behaviour{Queue: twiliotest.Forever}, rings: 0, ends: isUnavailable},
+		{name: "waits at Twilio for ever, without callbacks", goes: twiliotest.Behaviour{Queue: twiliotest.Forever, All: lose}, rings: 0, ends: isUnavailable},
+		{name: "waits at Twilio, cancelled", goes: twiliotest.Behaviour{Queue: twiliotest.Forever}, cancel: time.Second, rings: 0, ends: cancelled},
 
-		{name: "cancelled while it is being created", goes: forever(standin.Behaviour{Create: []standin.Fault{{Linger: time.Second}}}), cancel: time.Second / 2, rings: -1, ends: cancelled},
-		{name: "cancelled while it is looked for", goes: forever(standin.Behaviour{Create: lostAnswer, All: lose, Listed: standin.Forever}), cancel: time.Second / 10, rings: -1, ends: cancelled},
-		{name: "hanging up fails", goes: forever(standin.Behaviour{Update: []standin.Fault{serverIll, {Reset: true}}}), cancel: time.Second, rings: 1, ends: cancelled},
-		{name: "hanging up is turned away", goes: forever(standin.Behaviour{Update: []standin.Fault{{Status: 429, Code: 20429, After: time.Second}}}), cancel: time.Second, rings: 1, ends: cancelled},
-		{name: "hanging up works without an answer", goes: forever(standin.Behaviour{Update: lostAnswer}), cancel: time.Second, rings: 1, ends: cancelled},
-		{name: "hanging up is slow", goes: forever(standin.Behaviour{Update: []standin.Fault{{Linger: slow}}}), cancel: time.Second, rings: 1, ends: cancelled},
-		{name: "hung up, and the end is lost", goes: forever(standin.Behaviour{Callbacks: map[string]standin.Delivery{"end": lose}}), cancel: time.Second, rings: 1, ends: cancelled},
-		{name: "hung up while it rings", goes: standin.Behaviour{Ring: standin.Forever, Cancels: "completed"}, cancel: time.Second, rings: 1, ends: cancelled},
+		{name: "cancelled while it is being created", goes: forever(twiliotest.Behaviour{Create: []twiliotest.Fault{{Linger: time.Second}}}), cancel: time.Second / 2, rings: -1, ends: cancelled},
+		{name: "cancelled while it is looked for", goes: forever(twiliotest.Behaviour{Create: lostAnswer, All: lose, Listed: twiliotest.Forever}), cancel: time.Second / 10, rings: -1, ends: cancelled},
+		{name: "hanging up fails", goes: forever(twiliotest.Behaviour{Update: []twiliotest.Fault{serverIll, {Reset: true}}}), cancel: time.Second, rings: 1, ends: cancelled},
+		{name: "hanging up is turned away", goes: forever(twiliotest.Behaviour{Update: []twiliotest.Fault{{Status: 429, Code: 20429, After: time.Second}}}), cancel: time.Second, rings: 1, ends: cancelled},
+		{name: "hanging up works without an answer", goes: forever(twiliotest.Behaviour{Update: lostAnswer}), cancel: time.Second, rings: 1, ends: cancelled},
+		{name: "hanging up is slow", goes: forever(twiliotest.Behaviour{Update: []twiliotest.Fault{{Linger: slow}}}), cancel: time.Second, rings: 1, ends: cancelled},
+		{name: "hung up, and the end is lost", goes: forever(twiliotest.Behaviour{Callbacks: map[string]twiliotest.Delivery{"end": lose}}), cancel: time.Second, rings: 1, ends: cancelled},
+		{name: "hung up while it rings", goes: twiliotest.Behaviour{Ring: twiliotest.Forever, Cancels: "completed"}, cancel: time.Second, rings: 1, ends: cancelled},
 
-		{name: "the stream never begins", goes: standin.Behaviour{Ring: brief, Talk: 6 * time.Second, Stream: standin.StreamFault{Never: true}}, rings: 1, ends: string(dialer.Error)},
-		{name: "the stream breaks and the call goes on", goes: forever(standin.Behaviour{Stream: standin.StreamFault{BreakAt: brief}}), rings: 1, ends: string(dialer.ClientDisconnected)},
-		{name: "the stream breaks and asking fails", goes: forever(standin.Behaviour{Stream: standin.StreamFault{BreakAt: brief}, Fetch: []standin.Fault{serverIll}}), rings: 1, ends: string(dialer.ClientDisconnected)},
-		{name: "the stream goes silent", goes: forever(standin.Behaviour{Stream: standin.StreamFault{MuteAt: brief}}), rings: 1, ends: string(dialer.Inactivity)},
-		{name: "the stream ends without a stop", goes: talk(standin.Behaviour{Stream: standin.StreamFault{NoStop: true}, Callbacks: map[string]standin.Delivery{"end": {Late: slow}}}), rings: 1, ends: answered},
-		{name: "a machine answers", goes: talk(standin.Behaviour{Machine: "machine_start"}), rings: 1, ends: answered, details: map[string]string{"answered_by": "machine_start"}},
+		{name: "the stream never begins", goes: twiliotest.Behaviour{Ring: brief, Talk: 6 * time.Second, Stream: twiliotest.StreamFault{Never: true}}, rings: 1, ends: string(dialer.Error)},
+		{name: "the stream breaks and the call goes on", goes: forever(twiliotest.Behaviour{Stream: twiliotest.StreamFault{BreakAt: brief}}), rings: 1, ends: string(dialer.ClientDisconnected)},
+		{name: "the stream breaks and asking fails", goes: forever(twiliotest.Behaviour{Stream: twiliotest.StreamFault{BreakAt: brief}, Fetch: []twiliotest.Fault{serverIll}}), rings: 1, ends: string(dialer.ClientDisconnected)},
+		{name: "the stream goes silent", goes: forever(twiliotest.Behaviour{Stream: twiliotest.StreamFault{MuteAt: brief}}), rings: 1, ends: string(dialer.Inactivity)},
+		{name: "the stream ends without a stop", goes: talk(twiliotest.Behaviour{Stream: twiliotest.StreamFault{NoStop: true}, Callbacks: map[string]twiliotest.Delivery{"end": {Late: slow}}}), rings: 1, ends: answered},
+		{name: "the stream brings the token of another call", goes: forever(twiliotest.Behaviour{Stream: twiliotest.StreamFault{Spoilt: true}}), rings: 1, ends: answered},
+		{name: "the stream comes twice", goes: talk(twiliotest.Behaviour{Stream: twiliotest.StreamFault{Twice: true}}), rings: 1, ends: answered},
+		{name: "the stream ends when it is open", goes: forever(twiliotest.Behaviour{Stream: twiliotest.StreamFault{Stops: twiliotest.Opened}}), rings: 1, ends: answered},
+		{name: "the stream ends when it is connected", goes: forever(twiliotest.Behaviour{Stream: twiliotest.StreamFault{Stops: twiliotest.Connected}}), rings: 1, ends: answered},
+		{name: "the stream ends in the middle of its start", goes: forever(twiliotest.Behaviour{Stream: twiliotest.StreamFault{Stops: twiliotest.HalfStart}}), rings: 1, ends: answered},
+		{name: "the stream ends when it has started", goes: forever(twiliotest.Behaviour{Stream: twiliotest.StreamFault{Stops: twiliotest.Started}}), rings: 1, ends: answered},
+		{name: "a machine answers, and that is known late", goes: talk(twiliotest.Behaviour{Machine: "machine_start", Callbacks: map[string]twiliotest.Delivery{"machine": {Late: time.Second}}}), rings: 1, ends: answered},
+		{name: "a machine answers", goes: talk(twiliotest.Behaviour{Machine: "machine_start"}), rings: 1, ends: answered, details: map[string]string{"answered_by": "machine_start"}},
 	}
 }
 
@@ -163,18 +188,18 @@ func TestNeverTwice(t *testing.T) {
 	}
 	i := newInspector(t)
 	// A thousand streams at once would be a test of the machine with all their audio.
-	r := newRigOver(t, standin.Config{MediaEvery: time.Second / 2, Idle: 500}, func(c *twilio.Config) {
+	r := newRigOver(t, twiliotest.Config{MediaEvery: time.Second / 2, Idle: 500}, func(c *twilio.Config) {
 		c.Machines = twilio.Detect
 		c.Timing.Request, c.Timing.Create, c.Timing.LookUp = 4*slower*time.Second, 12*slower*time.Second, 8*slower*time.Second
 		c.Timing.HangUp, c.Timing.LookUpEvery = 20*slower*time.Second, time.Second/2
-		c.Timing.Queue = 4 * slower * time.Second
-		c.Agent.Inactivity = 3 * slower * time.Second
+		c.Timing.Queue, c.Timing.Settle = 4*slower*time.Second, 2*slower*time.Second
+		c.Agent.Inactivity, c.Agent.ConnectTimeout = 3*slower*time.Second, time.Minute
 	}, i.wrap)
 	all := scenarios()
 	require.GreaterOrEqual(t, len(all), 40)
 	results := make([][perScenario]dialled, len(all))
 	var calls sync.WaitGroup
-	pace := time.NewTicker(4 * slower * slower * time.Millisecond) // or the requests time out in the queues of the machine
+	pace := time.NewTicker(4 * slower * time.Millisecond) // or the requests time out in the queues of the machine
 	defer pace.Stop()
 	for n, s := range all {
 		for k := range perScenario {
@@ -183,10 +208,12 @@ func TestNeverTwice(t *testing.T) {
 			r.twilio.Script(string(to), s.goes)
 			call := r.call(callIDOf(n, k), to)
 			call.RingTimeout, call.MaxDuration = 3*time.Second, time.Minute
+			if s.ring > 0 {
+				call.RingTimeout = s.ring
+			}
 			u := begin(t, r.Dial, call)
 			if s.cancel > 0 {
-				timer := time.AfterFunc(s.cancel, func() { u.cancel(nil) })
-				t.Cleanup(func() { timer.Stop() })
+				calls.Go(func() { u.cancelAfter(s) })
 			}
 			calls.Go(func() { results[n][k] = <-u.result })
 		}
@@ -195,6 +222,24 @@ func TestNeverTwice(t *testing.T) {
 	awaitLate(t, r, all)
 	require.Eventually(t, func() bool { return r.twilio.Live() == 0 }, 2*soon, 100*time.Millisecond, "%v", live{r.twilio, results})
 	judge(t, r, all, results)
+}
+
+// cancelAfter cancels when the time has come, and the phone has rung if it is to.
+func (u *underway) cancelAfter(s scenario) {
+	timer := time.NewTimer(s.cancel)
+	defer timer.Stop()
+	<-timer.C
+	for late := time.After(s.cancel + slow); s.rings == 1; {
+		select {
+		case p := <-u.told:
+			if p.Stage < dialer.Ringing {
+				continue
+			}
+		case <-late:
+		}
+		break
+	}
+	u.cancel(nil)
 }
 
 // awaitLate waits for the calls that turn up when nobody expects them any more.
@@ -223,7 +268,7 @@ func awaitLate(t *testing.T, r *rig, all []scenario) {
 
 // live prints the calls that nobody hung up, at the moment it is printed.
 type live struct {
-	twilio  *standin.Twilio
+	twilio  *twiliotest.Twilio
 	results [][perScenario]dialled
 }
 

@@ -89,22 +89,3 @@ func ports(address string) []string {
 	}
 	return []string{address, scheme + "://" + host + port + tail}
 }
-
-// token proves that a stream belongs to a call. It needs no memory, so any node can check it.
-func (k keys) token(callID string) string { return tokenBy(k[0], callID) }
-
-func (k keys) checkToken(callID, token string) bool {
-	ok := 0
-	for _, key := range k {
-		if key != "" {
-			ok |= subtle.ConstantTimeCompare([]byte(tokenBy(key, callID)), []byte(token))
-		}
-	}
-	return ok == 1
-}
-
-func tokenBy(key, callID string) string {
-	mac := hmac.New(sha256.New, []byte(key))
-	mac.Write([]byte("outdial stream\x00" + callID))
-	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
-}

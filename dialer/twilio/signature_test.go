@@ -1,20 +1,23 @@
 package twilio_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/twilio/twilio-go/client"
 
 	"github.com/outdial/outdial/dialer/twilio"
-	"github.com/outdial/outdial/dialer/twilio/internal/standin"
+	"github.com/outdial/outdial/dialer/twilio/twiliotest"
 )
 
 var aForm = url.Values{
@@ -31,7 +34,7 @@ func TestTwiliosOwnValidatorAcceptsWhatWeDo(t *testing.T) {
 		"https://calls.example.com:443/twilio/status",
 		"http://127.0.0.1:8080/status?call=x",
 	} {
-		signature := standin.Sign(token, address, aForm)
+		signature := twiliotest.Sign(token, address, aForm)
 		require.True(t, validator.ValidateBody(address, []byte(aForm.Encode()), signature), address)
 		require.True(t, twilio.Signed([]string{token}, address, aForm, signature), address)
 		require.False(t, twilio.Signed([]string{token}, address+"x", aForm, signature), address)
@@ -41,7 +44,7 @@ func TestTwiliosOwnValidatorAcceptsWhatWeDo(t *testing.T) {
 func TestSignatureCoversEveryValueOfARepeatedKey(t *testing.T) {
 	t.Parallel()
 	const address = "https://calls.example.com/twilio/status?call=ac_1"
-	signature := standin.Sign(token, address, aForm)
+	signature := twiliotest.Sign(token, address, aForm)
 	forged := maps.Clone(aForm)
 	forged["CallStatus"] = []string{"ringing", "completed"}
 	body := "CallStatus=ringing&CallStatus=completed"
@@ -55,17 +58,17 @@ func TestSignatureCoversEveryValueOfARepeatedKey(t *testing.T) {
 	require.False(t, twilio.Signed([]string{token}, address, forged, signature))
 
 	forged["CallStatus"] = []string{"b", "a", "b"}
-	require.True(t, twilio.Signed([]string{token}, address, forged, standin.Sign(token, address, forged)))
+	require.True(t, twilio.Signed([]string{token}, address, forged, twiliotest.Sign(token, address, forged)))
 }
 
 func TestTokensAreReplacedAndNeverEmpty(t *testing.T) {
 	t.Parallel()
 	const address = "https://calls.example.com/twilio/status"
-	old := standin.Sign("old", address, aForm)
+	old := twiliotest.Sign("old", address, aForm)
 	require.True(t, twilio.Signed([]string{"new", "old"}, address, aForm, old))
 	require.False(t, twilio.Signed([]string{"new"}, address, aForm, old))
 	require.False(t, twilio.Signed(nil, address, aForm, old))
-	require.False(t, twilio.Signed([]string{"", "new"}, address, aForm, standin.Sign("", address, aForm)))
+	require.False(t, twilio.Signed([]string{"", "new"}, address, aForm, twiliotest.Sign("", address, aForm)))
 	for _, signature := range []string{"", "!", "AAAA", old + "A", " " + old[1:]} {
 		require.False(t, twilio.Signed([]string{"old"}, address, aForm, signature), signature)
 	}
@@ -81,9 +84,9 @@ func TestSignatureIsTheSameWithAndWithoutPort(t *testing.T) {
 		"https://[2001:db8::1]:443/a":         "https://[2001:db8::1]/a",
 		"wss://calls.example.com:443/stream":  "wss://calls.example.com/stream",
 	} {
-		require.True(t, twilio.Signed([]string{token}, sent, aForm, standin.Sign(token, signed, aForm)), "%s, %s", signed, sent)
+		require.True(t, twilio.Signed([]string{token}, sent, aForm, twiliotest.Sign(token, signed, aForm)), "%s, %s", signed, sent)
 	}
-	require.False(t, twilio.Signed([]string{token}, "https://a.example/", aForm, standin.Sign(token, "https://b.example/", aForm)))
+	require.False(t, twilio.Signed([]string{token}, "https://a.example/", aForm, twiliotest.Sign(token, "https://b.example/", aForm)))
 }
 
 // callback posts what Twilio would, but for what change does to it.
@@ -97,7 +100,7 @@ func (r *rig) callback(t *testing.T, path, kind, body string, change func(*http.
 	if kind != formKind {
 		form = nil
 	}
-	request.Header.Set("X-Twilio-Signature", standin.Sign(token, address, form))
+	request.Header.Set("X-Twilio-Signature", twiliotest.Sign(token, address, form))
 	if change != nil {
 		change(request)
 	}
@@ -138,6 +141,19 @@ func TestCallbacksAreRefused(t *testing.T) {
 		{name: "GET", path: "/status?call=x", change: func(r *http.Request) { r.Method = http.MethodGet }, want: 405},
 		{name: "no signature", path: "/status?call=x", body: body, change: func(r *http.Request) { r.Header.Del("X-Twilio-Signature") }, want: 403},
 		{name: "another kind of body", path: "/status?call=x", kind: "text/plain", body: body, want: 403},
+		{name: "a field twice, signed for one", path: "/status?call=x", body: body + "&CallStatus=completed", change: func(r *http.Request) {
+			r.Header.Set("X-Twilio-Signature", twiliotest.Sign(token, "http://"+r.URL.Host+"/twilio/status?call=x", aForm))
+		}, want: 403},
+		{name: "a call twice", path: "/status?call=x&call=y", body: body, want: 400},
+		{name: "a call twice, signed for one", path: "/status?call=x", body: body, change: func(r *http.Request) { r.URL.RawQuery = "call=x&call=y" }, want: 403},
+		{name: "an empty call", path: "/status?call=", body: body, want: 400},
+		{name: "an escaped call", path: "/status?call=%78%2f", body: body, want: 204},
+		{name: "the same call, escaped otherwise", path: "/status?call=x", body: body, change: func(r *http.Request) { r.URL.RawQuery = "call=%78" }, want: 403},
+		{name: "another path, signed for this one", path: "/status?call=x", body: body, change: func(r *http.Request) { r.URL.Path = "/twilio/machine" }, want: 403},
+		{name: "signed by nobody", path: "/status?call=x", body: body, change: func(r *http.Request) {
+			r.Header.Set("X-Twilio-Signature", twiliotest.Sign("", "http://"+r.URL.Host+"/twilio/status?call=x", aForm))
+		}, want: 403},
+		{name: "no form", path: "/status?call=x", body: "%zz", want: 403},
 		{name: "another host, forwarded", path: "/status?call=x", body: body, change: func(r *http.Request) {
 			r.Host = "evil.example"
 			r.Header.Set("X-Forwarded-Host", "evil.example")
@@ -155,6 +171,41 @@ func TestCallbacksAreRefused(t *testing.T) {
 	}
 }
 
+// TestACallbackThatComesSlowlyIsGivenUp is for hosts whose server has no time limits.
+func TestACallbackThatComesSlowlyIsGivenUp(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(r.public.URL, "http://"))
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = io.WriteString(conn, "POST /twilio/status?call=x HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n"+
+		"Content-Type: "+formKind+"\r\n\r\nCallSid=")
+	require.NoError(t, err)
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(3*soon)))
+	answer, err := io.ReadAll(conn)
+	require.NoError(t, err, "it would wait for ever")
+	require.Contains(t, string(answer), "413")
+}
+
+// TestCallbacksAreAnsweredBeforeTheyAreForwarded has another process that takes its time.
+func TestCallbacksAreAnsweredBeforeTheyAreForwarded(t *testing.T) {
+	t.Parallel()
+	forwarding, answered := make(chan struct{}), make(chan struct{})
+	r := newRig(t, func(c *twilio.Config) {
+		c.Forward = func(ctx context.Context, _ string, _ url.Values) error {
+			close(forwarding)
+			select {
+			case <-answered:
+			case <-ctx.Done():
+			}
+			return nil
+		}
+	})
+	require.Equal(t, http.StatusNoContent, r.callback(t, "/status?call=x", formKind, aForm.Encode(), nil))
+	<-forwarding
+	close(answered)
+}
+
 func FuzzCallback(f *testing.F) {
 	f.Add(formKind, "CallSid=CA1&CallStatus=ringing&CallDuration=3")
 	f.Add("application/json", `{"CallSid":"CA1","n":1}`)
@@ -166,7 +217,7 @@ func FuzzCallback(f *testing.F) {
 			return
 		}
 		const address = "https://calls.example.com/status"
-		signature := standin.Sign(token, address, form)
+		signature := twiliotest.Sign(token, address, form)
 		require.True(t, twilio.Signed([]string{token}, address, form, signature))
 		form.Add("CallStatus", "one more")
 		if strings.Contains(body, "one more") {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/coder/websocket"
@@ -35,17 +36,23 @@ type opening struct {
 
 // serveStream takes a stream from Twilio, and stays until it is over.
 func (d *Dialer) serveStream(w http.ResponseWriter, r *http.Request) {
+	for _, x := range d.line() {
+		if x.signedStream(r.Header.Get(signatureHeader)) {
+			x.takeStream(w, r)
+			return
+		}
+	}
+	d.log.WarnContext(r.Context(), "twilio: a stream is not signed by Twilio for the public URL")
+	http.Error(w, "the signature is not valid", http.StatusForbidden)
+}
+
+func (d *Dialer) takeStream(w http.ResponseWriter, r *http.Request) {
 	leave, ok := d.join()
 	if !ok {
 		http.Error(w, errClosed.Error(), http.StatusServiceUnavailable)
 		return
 	}
 	defer leave()
-	if !d.signedStream(r.Header.Get(signatureHeader)) {
-		d.log.WarnContext(r.Context(), "twilio: a stream is not signed by Twilio for the public URL")
-		http.Error(w, "the signature is not valid", http.StatusForbidden)
-		return
-	}
 	conn, err := websocket.Accept(w, r, nil)
 	if err != nil {
 		return // it has been answered
@@ -56,7 +63,7 @@ func (d *Dialer) serveStream(w http.ResponseWriter, r *http.Request) {
 	o, err := readOpening(d.ctx, conn)
 	if err != nil {
 		d.log.WarnContext(r.Context(), "twilio: a stream was refused", "error", err)
-		part(conn, websocket.StatusPolicyViolation)
+		part(r.Context(), conn, websocket.StatusPolicyViolation)
 		return
 	}
 	d.admit(conn, o) //nolint:contextcheck // see above
@@ -69,8 +76,8 @@ func (d *Dialer) join() (func(), bool) {
 	if d.isClosed {
 		return nil, false
 	}
-	d.tasks.Add(1)
-	return d.tasks.Done, true
+	d.streams.Add(1)
+	return d.streams.Done, true
 }
 
 // signedStream is generous about the form of the address, on which Twilio's products differ. Every form
@@ -152,11 +159,12 @@ func (d *Dialer) admit(conn *websocket.Conn, o opening) {
 	call, a, err := d.owner(o)
 	if err != nil {
 		d.log.WarnContext(d.ctx, "twilio: a stream was refused", "call", o.callID, "sid", o.callSID, "error", err)
-		part(conn, websocket.StatusPolicyViolation)
+		part(d.ctx, conn, websocket.StatusPolicyViolation)
 		return
 	}
 	p := &relay{config: d.config.Agent, twilio: conn, opening: o, played: make(chan struct{})}
 	p.closing = func(verdict, string) {}
+	p.reached = func(ok bool) { d.agents.note(call.Agent.URL, !ok) }
 	if a != nil {
 		p.closing = a.closing
 		defer a.streamed()
@@ -168,14 +176,19 @@ func (d *Dialer) admit(conn *websocket.Conn, o opening) {
 
 // owner is the call that a stream belongs to, if it may have one.
 func (d *Dialer) owner(o opening) (dialer.Call, *attempt, error) {
-	if !d.keys.checkToken(o.callID, o.token) || !callSID.MatchString(o.callSID) {
+	agentURL, ok := d.tokens.open(o.callID, o.token)
+	if !ok || !callSID.MatchString(o.callSID) {
 		return dialer.Call{}, nil, errors.New("its token is not that of a call")
 	}
 	a, sid, isOver := d.calls.find(o.callID)
 	switch {
 	case a != nil && a.claim(o.callSID):
 		d.calls.note(o.callSID, o.callID)
-		return a.call, a, nil
+		call := a.call
+		if call.Agent.URL == "" { // whoever resumed it did not know
+			call.Agent.URL = agentURL
+		}
+		return call, a, nil
 	case a != nil:
 		if k, _ := a.look(); k.sid != o.callSID {
 			d.reap(o.callSID)
@@ -218,11 +231,22 @@ func (d *Dialer) tellOwner(o opening, v verdict) {
 	})
 }
 
-// part closes a connection, and returns when it is gone.
-func part(conn *websocket.Conn, status websocket.StatusCode) {
-	timer := time.AfterFunc(partTime, func() { conn.CloseNow() }) //nolint:errcheck,gosec // it is gone
-	defer timer.Stop()
+// part closes a connection, and returns when it is gone. Package websocket gives the other side five seconds to
+// answer, and more to one that stops in the middle of a message; CloseNow does nothing about that once a
+// connection is being closed. A Read whose context ends does.
+func part(ctx context.Context, conn *websocket.Conn, status websocket.StatusCode) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), partTime)
+	defer cancel()
+	var reader sync.WaitGroup
+	reader.Go(func() {
+		for {
+			if _, _, err := conn.Read(ctx); err != nil {
+				return
+			}
+		}
+	})
 	conn.Close(status, "") //nolint:gosec // it is gone, whatever it says
+	reader.Wait()
 }
 
 // markOf is a message that Twilio returns when what was sent before it was played.

@@ -5,18 +5,18 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/coder/websocket"
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
 	"github.com/outdial/outdial/dialer"
-	"github.com/outdial/outdial/dialer/sip/bridge"
 	"github.com/outdial/outdial/dialer/twilio"
-	"github.com/outdial/outdial/dialer/twilio/internal/standin"
+	"github.com/outdial/outdial/dialer/twilio/twiliotest"
 )
 
 type wsConn = websocket.Conn
@@ -78,7 +78,7 @@ func TestHowAnAgentEndsACall(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, nil)
 			r.agent.does(test.does)
-			r.twilio.Script(string(ada), standin.Behaviour{Talk: standin.Forever})
+			r.twilio.Script(string(ada), twiliotest.Behaviour{Talk: twiliotest.Forever})
 			got := r.dial(t, r.call("call", ada))
 			require.NoError(t, got.err)
 			require.Equal(t, test.ends, got.outcome.Reason, got.outcome.Message)
@@ -92,7 +92,7 @@ func TestAnAgentThatDoesNotAnswerIsLost(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(c *twilio.Config) { c.Agent.PingEvery = 100 * time.Millisecond })
 	r.agent.does(func(ctx context.Context, _ *websocket.Conn) { <-ctx.Done() })
-	r.twilio.Script(string(ada), standin.Behaviour{Talk: standin.Forever})
+	r.twilio.Script(string(ada), twiliotest.Behaviour{Talk: twiliotest.Forever})
 	require.Equal(t, dialer.ClientDisconnected, r.dial(t, r.call("call", ada)).outcome.Reason)
 	r.noneLive(t)
 }
@@ -100,7 +100,7 @@ func TestAnAgentThatDoesNotAnswerIsLost(t *testing.T) {
 func TestAnAgentThatCannotBeReached(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
-	r.twilio.Script(string(ada), standin.Behaviour{Talk: standin.Forever})
+	r.twilio.Script(string(ada), twiliotest.Behaviour{Talk: twiliotest.Forever})
 	call := r.call("call", ada)
 	call.Agent.URL = "ws" + r.api.URL[len("http"):] // no WebSocket is there
 	got := r.dial(t, call)
@@ -108,6 +108,41 @@ func TestAnAgentThatCannotBeReached(t *testing.T) {
 	require.Equal(t, dialer.Error, got.outcome.Reason)
 	require.Contains(t, got.outcome.Message, "status 401")
 	r.noneLive(t)
+}
+
+// TestAnAgentThatIsDownCostsOneRecipient has an agent that is away for a while. Nobody else is to answer to silence.
+func TestAnAgentThatIsDownCostsOneRecipient(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	r.twilio.Default(twiliotest.Behaviour{Talk: 200 * time.Millisecond})
+	r.twilio.Script(string(ada), twiliotest.Behaviour{Talk: twiliotest.Forever})
+	var isUp atomic.Bool
+	door := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if !isUp.Load() {
+			panic(http.ErrAbortHandler)
+		}
+		r.agent.server.Config.Handler.ServeHTTP(w, req)
+	}))
+	t.Cleanup(door.Close)
+	call := func(id string, to dialer.Phone) dialer.Call {
+		c := r.call(id, to)
+		c.Agent.URL = "ws" + strings.TrimPrefix(door.URL, "http")
+		return c
+	}
+	require.Equal(t, string(dialer.Error), r.dial(t, call("first", ada)).end())
+	for n := range 10 {
+		got := r.dial(t, call(callIDOf(4, n), numberOf(4, n)))
+		require.Equal(t, isUnavailable, got.end(), "%v", got.err)
+		require.ErrorContains(t, got.err, "connecting to the agent")
+		var busy *dialer.UnavailableError
+		require.ErrorAs(t, got.err, &busy)
+		require.True(t, busy.AgentOnly, "other agents' calls go on")
+	}
+	require.Equal(t, 1, r.twilio.Placed())
+	isUp.Store(true)
+	for n := range 3 {
+		require.Equal(t, answered, r.dial(t, call(callIDOf(5, n), numberOf(4, n))).end())
+	}
 }
 
 func TestWhatAnAgentSaidIsPlayedBeforeItHangsUp(t *testing.T) {
@@ -120,7 +155,7 @@ func TestWhatAnAgentSaidIsPlayedBeforeItHangsUp(t *testing.T) {
 		}
 		_ = c.Close(websocket.StatusNormalClosure, "")
 	})
-	r.twilio.Script(string(ada), standin.Behaviour{Talk: standin.Forever})
+	r.twilio.Script(string(ada), twiliotest.Behaviour{Talk: twiliotest.Forever})
 	got := r.dial(t, r.call("call", ada))
 	require.Equal(t, dialer.AgentHangup, got.outcome.Reason)
 	require.Equal(t, 50, r.twilio.Heard()["media"])
@@ -133,7 +168,7 @@ func TestWhatAnAgentSees(t *testing.T) {
 		c.Agent.Token = "the agent's token"
 		c.Agent.Header = func(call dialer.Call) http.Header { return http.Header{"x-call": {call.ID}} }
 	})
-	r.twilio.Script(string(ada), standin.Behaviour{Talk: 300 * time.Millisecond})
+	r.twilio.Script(string(ada), twiliotest.Behaviour{Talk: 300 * time.Millisecond})
 	call := r.call(`call "1" <&>`, ada)
 	call.Metadata = json.RawMessage(`{"name":"Ada \"A\" <&>","n":1,"call":"not this"}`)
 	got := r.dial(t, call)
@@ -151,22 +186,8 @@ func TestWhatAnAgentSees(t *testing.T) {
 	}
 	require.NoError(t, json.Unmarshal([]byte(said[1]), &start))
 	require.Equal(t, got.outcome.Ref, start.Start.CallSid)
-	require.Equal(t, bridge.Parameters(call), start.Start.CustomParameters, "and no token of ours")
-	require.NotContains(t, strings.Join(said, ""), twilio.Token(token, call.ID))
-}
-
-// TestParametersAreThoseOfTheBridge is why an agent cannot tell which carrier a call came by.
-func TestParametersAreThoseOfTheBridge(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		members := rapid.MapOf(rapid.StringN(0, 30, -1), rapid.OneOf(
-			rapid.StringN(0, 600, -1).AsAny(), rapid.Int().AsAny(), rapid.Just[any](nil), rapid.Bool().AsAny(),
-		)).Draw(t, "members")
-		metadata, err := json.Marshal(members)
-		require.NoError(t, err)
-		call := dialer.Call{ID: "ac_1", Org: "o", Batch: "b", Recipient: "r", Attempt: 2, Metadata: metadata}
-		require.Equal(t, bridge.Parameters(call), twilio.ParametersOf(call))
-	})
+	require.Equal(t, dialer.Parameters(call), start.Start.CustomParameters, "and no token of ours")
+	require.NotContains(t, strings.Join(said, ""), "outdial-token")
 }
 
 func FuzzDocument(f *testing.F) {
@@ -243,30 +264,35 @@ func (r *rig) connectStream(t *testing.T, signature string, parameters map[strin
 	return websocket.CloseStatus(err), response.StatusCode
 }
 
+// signedFor is the header of a stream to an address.
+func signedFor(address string) http.Header {
+	return http.Header{"X-Twilio-Signature": {twiliotest.Sign(token, address, nil)}}
+}
+
 func (r *rig) streamURL() string { return "ws" + r.config.PublicURL[len("http"):] + "/stream" }
 
 func TestStreamsAreRefused(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
-	r.twilio.Script(string(ada), standin.Behaviour{Talk: standin.Forever})
+	r.twilio.Script(string(ada), twiliotest.Behaviour{Talk: twiliotest.Forever})
 	u := begin(t, r.Dial, r.call("call", ada))
 	sid := u.reach(dialer.Connected)
 	require.Eventually(t, func() bool { return len(r.agent.messages()) > 0 }, soon, tick)
-	good := standin.Sign(token, r.streamURL(), nil)
-	ours := map[string]string{"call": "call", "outdial-token": twilio.Token(token, "call")}
+	good := twiliotest.Sign(token, r.streamURL(), nil)
+	ours := map[string]string{"call": "call", "outdial-token": twilio.Token(token, "call", "")}
 
 	_, status := r.connectStream(t, "", ours, sid)
 	require.Equal(t, http.StatusForbidden, status)
-	_, status = r.connectStream(t, standin.Sign("another", r.streamURL(), nil), ours, sid)
+	_, status = r.connectStream(t, twiliotest.Sign("another", r.streamURL(), nil), ours, sid)
 	require.Equal(t, http.StatusForbidden, status)
 	for name, parameters := range map[string]map[string]string{
 		"no parameters":       nil,
 		"no token":            {"call": "call"},
-		"another's token":     {"call": "call", "outdial-token": twilio.Token(token, "another")},
-		"an unknown call":     {"call": "x", "outdial-token": twilio.Token(token, "x")},
+		"another's token":     {"call": "call", "outdial-token": twilio.Token(token, "another", "")},
+		"an unknown call":     {"call": "x", "outdial-token": twilio.Token(token, "x", "")},
 		"it has its stream":   ours,
-		"an old key's token":  {"call": "call", "outdial-token": twilio.Token("old", "call")},
-		"a token that is cut": {"call": "call", "outdial-token": twilio.Token(token, "call")[1:]},
+		"an old key's token":  {"call": "call", "outdial-token": twilio.Token("old", "call", "")},
+		"a token that is cut": {"call": "call", "outdial-token": twilio.Token(token, "call", "")[1:]},
 	} {
 		code, _ := r.connectStream(t, good, parameters, sid)
 		require.Equal(t, websocket.StatusPolicyViolation, code, name)

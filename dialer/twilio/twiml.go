@@ -13,6 +13,9 @@ import (
 // maxDocument is how many characters Twilio takes.
 const maxDocument = 4000
 
+// maxToken is how long the name and value of a parameter may be.
+const maxToken = 500
+
 // tokenName is the parameter that proves to the stream's end that the call is ours.
 const tokenName = "outdial-token"
 
@@ -43,7 +46,8 @@ func (d *Dialer) streamOf(call dialer.Call) (string, []parameter, error) {
 	if d.config.Stream == Direct {
 		return call.Agent.URL, parameters, nil
 	}
-	return d.streamURL(), append(parameters, parameter{tokenName, d.keys.token(call.ID)}), nil
+	token, err := d.keys.seal(call.ID, call.Agent.URL)
+	return d.streamURL(), append(parameters, parameter{tokenName, token}), err
 }
 
 // checkAgent does not repeat the URL, which may hold a secret.

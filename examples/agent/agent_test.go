@@ -96,3 +96,20 @@ func TestAKeyBeginsThePromptAgain(t *testing.T) {
 	_, _, err = conn.Read(t.Context())
 	require.Equal(t, websocket.StatusNormalClosure, websocket.CloseStatus(err))
 }
+
+func TestMessagesThatLackSomethingDoNoHarm(t *testing.T) {
+	server := httptest.NewServer(&agent{log: slog.New(slog.DiscardHandler)})
+	defer server.Close()
+	//nolint:bodyclose // there is no need to, says Dial
+	conn, _, err := websocket.Dial(t.Context(), strings.Replace(server.URL, "http", "ws", 1), nil)
+	require.NoError(t, err)
+	defer conn.CloseNow()
+	for _, event := range []string{"start", "media", "dtmf", "mark", "nonsense", ""} {
+		require.NoError(t, wsjson.Write(t.Context(), conn, message{Event: event}))
+	}
+	said := message{Event: "media", Media: &media{Payload: []byte{1}}}
+	require.NoError(t, wsjson.Write(t.Context(), conn, said))
+	var m message
+	require.NoError(t, wsjson.Read(t.Context(), conn, &m))
+	require.Equal(t, said, m, "the call goes on")
+}

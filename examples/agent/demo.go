@@ -51,6 +51,8 @@ func listen(ctx context.Context, conn *websocket.Conn, said []byte) error {
 			if err := wsjson.Write(ctx, conn, m); err != nil {
 				return err
 			}
+		case m.Event == "media" && m.Media == nil:
+			return errors.New("the agent sent media without any")
 		case m.Event == "media" && bytes.Equal(m.Media.Payload, said):
 			fmt.Println("heard what was said")
 			return wsjson.Write(ctx, conn, message{Event: "stop", StreamSid: m.StreamSid})

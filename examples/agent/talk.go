@@ -65,25 +65,26 @@ func (s *stream) talk(ctx context.Context) error {
 	}
 }
 
+// handle passes over a message that lacks what its event is about.
 func (s *stream) handle(ctx context.Context, m message) (over bool, err error) {
-	switch m.Event {
-	case "start":
+	switch {
+	case m.Event == "start" && m.Start != nil:
 		s.sid = m.StreamSid
 		s.log.Info("answered", "call", m.Start.CallSid, "parameters", m.Start.CustomParameters)
 		return false, s.say(ctx)
-	case "media":
+	case m.Event == "media" && m.Media != nil:
 		if s.prompt == nil {
 			return false, s.send(ctx, message{Event: "media", Media: m.Media})
 		}
-	case "dtmf":
+	case m.Event == "dtmf" && m.DTMF != nil:
 		s.log.Info("a key was pressed", "key", m.DTMF.Digit)
 		if err := s.send(ctx, message{Event: "clear"}); err != nil {
 			return false, err
 		}
 		return false, s.say(ctx)
-	case "mark":
+	case m.Event == "mark" && m.Mark != nil:
 		return m.Mark.Name == s.end(), nil // and not the one of a prompt that was cleared
-	case "stop":
+	case m.Event == "stop":
 		return true, nil
 	}
 	return false, nil

@@ -211,7 +211,9 @@ type stream struct {
 	sid   string
 	start message
 	ended chan error
-	end   context.CancelCauseFunc
+	// closed has what Close returned, which is called when Talk has returned.
+	closed chan error
+	end    context.CancelCauseFunc
 }
 
 // message is what the agent reads.
@@ -254,7 +256,7 @@ func begin(t *testing.T, c bridge.Config) *stream {
 	call := aCall(s.url + "/talk?key=1")
 	conv, err := bridge.WebSocket(c).Ready(t.Context(), call)
 	require.NoError(t, err)
-	st := &stream{t: t, leg: newLeg(call), conn: <-s.conns, conv: conv, ended: make(chan error, 1)}
+	st := &stream{t: t, leg: newLeg(call), conn: <-s.conns, conv: conv, ended: make(chan error, 1), closed: make(chan error, 1)}
 	require.Equal(t, message{Event: "connected", Protocol: "Call", Version: "1.0.0"}, st.read())
 	st.talk()
 	return st
@@ -264,15 +266,16 @@ func (s *stream) talk() {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	s.end = cancel
 	returned := make(chan struct{})
-	go func() {
+	go func() { // as a session does it
 		defer close(returned)
 		s.ended <- s.conv.Talk(ctx, s.leg)
+		s.closed <- s.conv.Close()
 	}()
 	s.t.Cleanup(func() {
 		_ = s.conn.CloseNow()
 		cancel(nil)
 		<-returned
-		require.NoError(s.t, s.conv.Close())
+		require.NoError(s.t, <-s.closed)
 	})
 	s.start = s.read()
 	s.sid = s.start.StreamSid

@@ -22,6 +22,7 @@ type backlog struct {
 	size    int
 	arrived chan struct{} // has a token when the reader may look again
 	isLast  bool          // nothing more will come
+	clears  int           // how often it was cleared
 }
 
 // item is audio or a mark.
@@ -86,6 +87,7 @@ func (b *backlog) clear() (marks []string) {
 		}
 	}
 	b.items, b.size = nil, 0
+	b.clears++
 	return marks
 }
 
@@ -97,6 +99,7 @@ type next struct {
 	wait   bool // there is nothing yet
 	isPart bool // but for less than a frame
 	isLast bool // there will be nothing
+	clears int  // how often the backlog had been cleared when it was taken
 }
 
 // take takes out audio for a frame, or a mark. Where there is less audio than for a frame and
@@ -114,7 +117,14 @@ func (b *backlog) take(frame []byte, isDry bool) next {
 	if !isDry && !b.isLast && !b.hasFrame(len(frame)) {
 		return next{wait: true, isPart: true}
 	}
-	return next{audio: b.cut(frame)}
+	return next{audio: b.cut(frame), clears: b.clears}
+}
+
+// isStale says whether the backlog was cleared after that was taken out of it.
+func (b *backlog) isStale(n next) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.clears != n.clears
 }
 
 // hasFrame says whether there is all of a frame, or all that there is before a mark.

@@ -91,6 +91,21 @@ func dial(t *testing.T, h media.Handler, url string) (*phone, media.Session, <-c
 	t.Helper()
 	s, err := h.Open(t.Context(), aCall(url))
 	require.NoError(t, err)
+	p := phoneOf(t, s)
+	ctx, cancel := context.WithCancelCause(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel(media.HungUp())
+		require.NoError(t, s.Close())
+		require.NoError(t, p.conn.Close())
+	})
+	return p, s, ended
+}
+
+// phoneOf answers the offer of a session.
+func phoneOf(t *testing.T, s media.Session) *phone {
+	t.Helper()
 	offer, err := s.Offer()
 	require.NoError(t, err)
 	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
@@ -104,15 +119,7 @@ func dial(t *testing.T, h media.Handler, url string) (*phone, media.Session, <-c
 	answer := fmt.Sprintf("v=0\r\no=p 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"+
 		"m=audio %d RTP/AVP 8\r\n", conn.LocalAddr().(*net.UDPAddr).Port)
 	require.NoError(t, s.Answer([]byte(answer), false))
-	ctx, cancel := context.WithCancelCause(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel(media.HungUp())
-		require.NoError(t, s.Close())
-		require.NoError(t, conn.Close())
-	})
-	return p, s, ended
+	return p
 }
 
 func handler(t *testing.T, first uint16) media.Handler {

@@ -39,7 +39,8 @@ type Config struct {
 	// the call as an error. Zero: 10 minutes, which are 4.8 MB.
 	MaxBacklog time.Duration
 
-	// Logger is told of connections that are lost before they are needed. Nil: nobody is.
+	// Logger is told of connections that are lost before they are needed, and of messages that are
+	// passed over. Nil: nobody is.
 	Logger *slog.Logger
 }
 
@@ -88,7 +89,7 @@ func (a *agent) Ready(ctx context.Context, call dialer.Call) (media.Conversation
 	if err != nil {
 		return nil, err
 	}
-	return &conversation{agent: a, call: call, socket: s}, nil
+	return newConversation(ctx, a, call, s), nil
 }
 
 func check(address string) error {

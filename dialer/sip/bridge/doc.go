@@ -22,10 +22,16 @@
 //	mark       a name, to be returned when the audio before it was played
 //	clear      what was not played is dropped
 //
-// Anything else from the agent ends the call as an error, as Twilio's error 31924 does. To hang up,
+// What is not JSON ends the call as an error, as Twilio's error 31924 does. Any other message that has no
+// meaning, such as one for another stream, is passed over, and logged once a call; more than a hundred
+// of them are an error, too. To hang up,
 // the agent closes the WebSocket with status 1000, 1001 or none: what it has sent is played
 // first, for at most [Config.Farewell]. Any other status ends the call as an error. A WebSocket that
 // breaks off without a close, or does not answer pings, is [media.ErrDisconnected].
+//
+// Before the call is answered, an agent that hangs up with status 1000 or none wants no call: it is given
+// up. One that is lost, or goes away with status 1001, is connected to again, at once and then from time
+// to time until the callee answers.
 //
 // The names in start, for an agent to know the call by:
 //
@@ -37,5 +43,5 @@
 //	customParameters.batch     the id of the batch
 //	customParameters.recipient the id of the recipient
 //	customParameters.attempt   1 for the first call to the recipient
-//	customParameters.…         the metadata's members that are strings, see [Parameters]
+//	customParameters.…         the metadata's members that are strings, see dialer.Parameters
 package bridge

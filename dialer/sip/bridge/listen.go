@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 
 	"github.com/coder/websocket"
 
@@ -54,7 +55,9 @@ func (s *socket) verdict(err error) error {
 	if s.ctx.Err() != nil {
 		return context.Cause(s.ctx)
 	}
-	switch status := websocket.CloseStatus(err); status {
+	status := websocket.CloseStatus(err)
+	s.isMoving = status == websocket.StatusGoingAway
+	switch status {
 	case websocket.StatusNormalClosure, websocket.StatusGoingAway, websocket.StatusNoStatusRcvd:
 		return nil
 	case -1:
@@ -66,6 +69,9 @@ func (s *socket) verdict(err error) error {
 
 func (s *socket) handle(message []byte) error {
 	in, err := parse(message, s.sid)
+	if odd, ok := errors.AsType[*oddError](err); ok {
+		return s.passOver(odd)
+	}
 	if err != nil {
 		return err
 	}
@@ -79,6 +85,18 @@ func (s *socket) handle(message []byte) error {
 		return s.backlog.add(item{mark: in.Mark.Name, isMark: true})
 	}
 	s.clear()
+	return nil
+}
+
+// passOver keeps one message that an agent should not have sent from ending a call in which people
+// talk. The first one is logged, and too many are an agent that is out of order.
+func (s *socket) passOver(odd *oddError) error {
+	if s.odd++; s.odd > maxOdd {
+		return fmt.Errorf("%d messages had no meaning, at last: %w", s.odd, odd)
+	}
+	if s.odd == 1 {
+		s.log.WarnContext(s.ctx, "bridge: a message of the agent was passed over", slog.Any("error", odd))
+	}
 	return nil
 }
 

@@ -3,7 +3,6 @@ package bridge
 import (
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 
@@ -25,7 +24,13 @@ type incoming struct {
 	} `json:"mark"`
 }
 
-// parse takes a message of the agent's of stream sid. The error says what is wrong with it.
+// oddError is a message that has no meaning here, and does no harm.
+type oddError struct{ what string }
+
+func (e *oddError) Error() string { return "the agent sent " + e.what }
+
+// parse takes a message of the agent's of stream sid. The error says what is wrong with it: an
+// [oddError] where it can be passed over.
 func parse(message []byte, sid string) (incoming, error) {
 	var in incoming
 	if err := json.Unmarshal(message, &in); err != nil {
@@ -33,13 +38,13 @@ func parse(message []byte, sid string) (incoming, error) {
 	}
 	switch {
 	case in.StreamSid != "" && in.StreamSid != sid:
-		return incoming{}, errors.New("the agent sent a message for another stream")
+		return incoming{}, &oddError{"a message for another stream"}
 	case in.Event == "media" && in.Media == nil:
-		return incoming{}, errors.New("the agent sent media without a payload")
+		return incoming{}, &oddError{"media without a payload"}
 	case in.Event == "mark" && (in.Mark == nil || in.Mark.Name == ""):
-		return incoming{}, errors.New("the agent sent a mark without a name")
+		return incoming{}, &oddError{"a mark without a name"}
 	case in.Event != "media" && in.Event != "mark" && in.Event != "clear":
-		return incoming{}, fmt.Errorf("the agent sent %.40q: expected media, mark or clear", in.Event)
+		return incoming{}, &oddError{fmt.Sprintf("%.40q: expected media, mark or clear", in.Event)}
 	}
 	return in, nil
 }
@@ -101,7 +106,7 @@ func startMessage(call dialer.Call, sid string) outgoing {
 	return outgoing{Event: "start", Start: &start{
 		AccountSid: call.Org, StreamSid: sid, CallSid: call.ID, Tracks: []string{"inbound"},
 		MediaFormat:      mediaFormat{Encoding: "audio/x-mulaw", SampleRate: media.SampleRate, Channels: 1},
-		CustomParameters: Parameters(call),
+		CustomParameters: dialer.Parameters(call),
 	}}
 }
 

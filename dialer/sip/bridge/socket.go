@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"strconv"
 	"sync"
 	"time"
@@ -23,6 +24,9 @@ const (
 
 	// maxMarks is how many marks may wait for an agent to read them.
 	maxMarks = 10_000
+
+	// maxOdd is how many messages without a meaning a call outlives.
+	maxOdd = 100
 
 	// closeTime is how long an agent may take to let go of a connection.
 	closeTime = time.Second
@@ -41,8 +45,12 @@ type socket struct {
 	cancel context.CancelCauseFunc
 	tasks  sync.WaitGroup
 
-	over chan struct{} // closed when nothing more can be read
-	err  error         // why; nil: the agent hung up
+	over     chan struct{} // closed when nothing more can be read
+	err      error         // why; nil: the agent hung up
+	isMoving bool          // it is restarted, or moved, and another one may take its place
+
+	log *slog.Logger
+	odd int // messages that were passed over
 
 	writing  sync.Mutex
 	sequence int
@@ -84,7 +92,7 @@ func (a *agent) connect(ctx context.Context, call dialer.Call) (*socket, error) 
 func newSocket(ctx context.Context, conn *websocket.Conn, line io.Closer, c Config) *socket {
 	s := &socket{
 		conn: conn, line: line, sid: newSid(), backlog: newBacklog(c.MaxBacklog),
-		over: make(chan struct{}), marked: make(chan struct{}, 1),
+		over: make(chan struct{}), marked: make(chan struct{}, 1), log: c.Logger,
 	}
 	s.ctx, s.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	conn.SetReadLimit(maxMessage)
@@ -151,6 +159,12 @@ func (s *socket) close(status websocket.StatusCode) {
 	defer timer.Stop()
 	s.conn.Close(status, "") //nolint:gosec // it is gone, whatever it says
 	s.cancel(media.ErrDisconnected)
+	s.tasks.Wait()
+}
+
+// drop lets go of a connection that is lost.
+func (s *socket) drop() {
+	s.breakOff()
 	s.tasks.Wait()
 }
 

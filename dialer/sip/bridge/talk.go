@@ -21,13 +21,78 @@ type conversation struct {
 	agent  *agent
 	call   dialer.Call
 	socket *socket
+	isTold bool // the agent knows that the call was answered
+
+	done    chan struct{} // closed when the agent hung up before that
+	unwatch func()        // ends the watch over the connection
+
+	stop  context.CancelFunc // ends the tasks
+	tasks sync.WaitGroup
 }
 
-// Talk connects once more if the agent was lost while the phone rang.
-func (c *conversation) Talk(ctx context.Context, leg media.Leg) error {
-	if !c.begin() {
+// newConversation watches the connection until it is needed: a phone may ring for a minute.
+func newConversation(ctx context.Context, a *agent, call dialer.Call, s *socket) *conversation {
+	c := &conversation{agent: a, call: call, socket: s, done: make(chan struct{}), stop: func() {}}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		c.watch(ctx)
+	}()
+	c.unwatch = func() {
+		cancel()
+		<-watched
+	}
+	return c
+}
+
+// watch connects again where the connection is lost, and returns when the agent hangs up.
+func (c *conversation) watch(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.socket.over:
+		}
+		if c.socket.hungUp() {
+			close(c.done)
+			return
+		}
 		c.agent.config.Logger.WarnContext(ctx, "bridge: the agent was lost before the call was answered",
 			slog.Any("call", c.call))
+		if !c.insist(ctx) {
+			return
+		}
+	}
+}
+
+// insist tries until there is a connection, or nobody wants it any more.
+func (c *conversation) insist(ctx context.Context) bool {
+	const first, longest = 100 * time.Millisecond, 5 * time.Second
+	for pause := first; ; pause = min(2*pause, longest) { //nolint:mnd // it doubles
+		if c.reconnect(ctx) == nil {
+			return true
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return false
+		}
+	}
+}
+
+// Done implements [media.Conversation].
+func (c *conversation) Done() <-chan struct{} { return c.done }
+
+// Talk connects once more if the agent was lost while the phone rang, and could not be had since.
+func (c *conversation) Talk(ctx context.Context, leg media.Leg) error {
+	c.unwatch()
+	if c.socket.hungUp() {
+		return nil
+	}
+	if !c.begin() {
 		if err := c.reconnect(ctx); err != nil {
 			return err
 		}
@@ -40,7 +105,8 @@ func (c *conversation) Talk(ctx context.Context, leg media.Leg) error {
 
 // begin says whether the agent was told that the call was answered.
 func (c *conversation) begin() bool {
-	return !c.socket.isOver() && c.socket.send(startMessage(c.call, c.socket.sid)) == nil
+	c.isTold = !c.socket.isOver() && c.socket.send(startMessage(c.call, c.socket.sid)) == nil
+	return c.isTold
 }
 
 func (s *socket) isOver() bool {
@@ -52,8 +118,11 @@ func (s *socket) isOver() bool {
 	}
 }
 
+// hungUp says whether the agent closed the connection because it wants no call.
+func (s *socket) hungUp() bool { return s.isOver() && s.err == nil && !s.isMoving }
+
 func (c *conversation) reconnect(ctx context.Context) error {
-	c.socket.close(websocket.StatusNormalClosure)
+	c.socket.drop()
 	s, err := c.agent.connect(ctx, c.call)
 	if err != nil {
 		return fmt.Errorf("%w: %w", media.ErrDisconnected, err)
@@ -62,30 +131,29 @@ func (c *conversation) reconnect(ctx context.Context) error {
 	return nil
 }
 
-// talk ends when the call does, or the connection.
+// talk ends when the call does, or the connection. What the tasks still do then, Close waits for: an
+// agent that does not read must not hold up the end of the call.
 func (c *conversation) talk(ctx context.Context, s *socket, leg media.Leg) error {
 	talking, cancel := context.WithCancel(ctx)
-	var tasks sync.WaitGroup
+	c.stop = cancel
 	played := make(chan struct{})
 	s.attach(leg)
-	tasks.Go(func() { s.hear(talking, leg) })
-	tasks.Go(func() { s.tell(talking, leg) })
-	tasks.Go(func() {
+	c.tasks.Go(func() { s.hear(talking, leg) })
+	c.tasks.Go(func() { s.tell(talking, leg) })
+	c.tasks.Go(func() {
 		defer close(played)
 		s.play(talking, leg)
 	})
+	defer cancel()
 	select {
 	case <-ctx.Done():
+		return context.Cause(ctx)
 	case <-s.over:
-		if s.err == nil {
-			c.hearOut(ctx, played)
-		}
 	}
-	timer := time.AfterFunc(closeTime, s.breakOff)
-	defer timer.Stop()
-	cancel()
-	tasks.Wait()
-	return c.end(ctx, s)
+	if s.err == nil {
+		c.hearOut(ctx, played)
+	}
+	return s.err
 }
 
 // hearOut lets the callee hear what the agent said before it hung up.
@@ -99,22 +167,21 @@ func (c *conversation) hearOut(ctx context.Context, played <-chan struct{}) {
 	}
 }
 
-// end tells the agent, where it is still there, that the call is over.
-func (c *conversation) end(ctx context.Context, s *socket) error {
-	if !s.isOver() {
-		s.send(stopMessage(c.call)) //nolint:errcheck,gosec // it is over for the agent, too
-		s.close(websocket.StatusNormalClosure)
-		return context.Cause(ctx)
-	}
-	if s.err != nil && !errors.Is(s.err, media.ErrDisconnected) {
-		s.close(websocket.StatusPolicyViolation)
-	}
-	return s.err
-}
-
-// Close hangs up on an agent whose call was never answered.
+// Close tells the agent, where it is still there, that the call is over, or was never answered.
 func (c *conversation) Close() error {
-	c.socket.close(websocket.StatusNormalClosure)
+	c.unwatch()
+	c.stop()
+	timer := time.AfterFunc(closeTime, c.socket.breakOff)
+	defer timer.Stop()
+	c.tasks.Wait()
+	status := websocket.StatusNormalClosure
+	switch {
+	case !c.socket.isOver() && c.isTold:
+		c.socket.send(stopMessage(c.call)) //nolint:errcheck,gosec // it is over for the agent, too
+	case c.socket.isOver() && c.socket.err != nil && !errors.Is(c.socket.err, media.ErrDisconnected):
+		status = websocket.StatusPolicyViolation
+	}
+	c.socket.close(status)
 	return nil
 }
 
@@ -176,7 +243,9 @@ func (s *socket) play(ctx context.Context, leg media.Leg) {
 			leg.Mark(func() { s.played(n.mark) })
 		default:
 			dry, isDry = nil, false
-			err = leg.WriteFrame(ctx, frameOf(n.audio))
+			if err = leg.WriteFrame(ctx, frameOf(n.audio)); s.backlog.isStale(n) {
+				leg.Clear() // the frame was between the two when they were cleared
+			}
 		}
 		if err != nil {
 			return

@@ -3,6 +3,7 @@ package media_test
 import (
 	"context"
 	"net/netip"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -161,4 +162,21 @@ func (c *connected) says(hertz float64, n int) {
 		}
 		require.NoError(c.t, c.leg.WriteFrame(c.t.Context(), f))
 	}
+}
+
+// The two-second rule is about what the callee hears after the answer, whatever is done in between.
+func TestTheFirstAudioIsMeasuredFromTheAnswer(t *testing.T) {
+	agent := newLegs()
+	s, p, _ := open(t, media.Config{Agent: media.AgentFunc(agent.talk)})
+	answered := time.Now()
+	require.NoError(t, s.Answer(p.sdp("0"), false))
+	<-time.After(200 * time.Millisecond)
+	c := run(t, s, p)
+	c.leg = <-agent.leg
+	c.says(440, 1)
+	require.Eventually(t, func() bool { return s.Details()["media_agent_first_audio_ms"] != "" }, 5*time.Second, time.Millisecond)
+	took, err := strconv.Atoi(s.Details()["media_agent_first_audio_ms"])
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, took, 200)
+	require.LessOrEqual(t, took, int(time.Since(answered).Milliseconds()))
 }

@@ -30,11 +30,12 @@ type format struct {
 	codec  Codec
 }
 
-// The numbers that we give: the two static ones of RFC 3551, section 6, and the one that
+// The numbers that we give, and know: the static ones of RFC 3551, section 6, and the one that
 // most of the world uses for events.
 const (
 	numberPCMU   = 0
 	numberPCMA   = 8
+	numberNoise  = 13 // comfort noise (RFC 3389), which many send unasked
 	numberEvents = 101
 )
 

@@ -54,9 +54,14 @@ type Config struct {
 	Reorder time.Duration
 
 	// InitialTimeout is how long an answered call may last before its first media is
-	// received, Timeout how long media may fail to come after that. Neither counts while
-	// the call is on hold. Zero: 30 s. Negative: no limit.
+	// received, Timeout how long media may fail to come after that. Comfort noise, a payload that
+	// was not agreed and RTCP are signs of life, too. Neither counts while the call is on hold.
+	// Zero: 30 s. Negative: no limit.
 	InitialTimeout, Timeout time.Duration
+
+	// Reports is how often, on average, reports of RTCP are sent (RFC 3550, section 6).
+	// Zero: 5 s. Negative: never.
+	Reports time.Duration
 
 	// Logger is told what goes wrong in a call. Nil: nobody is.
 	Logger *slog.Logger
@@ -84,7 +89,7 @@ type Encryption uint8
 const (
 	Plain     Encryption = iota // RTP is offered, SRTP is not taken
 	Encrypted                   // SRTP is offered, RTP is not taken
-	Preferred                   // SRTP is offered, a peer that answers with RTP gets it
+	Preferred                   // RTP is offered, and keys with it: who knows these gets SRTP (RFC 8643)
 )
 
 // Comfort is what is sent while the agent says nothing.
@@ -99,6 +104,7 @@ const (
 
 const (
 	defaultTimeout = 30 * time.Second
+	defaultReports = 5 * time.Second
 	defaultReorder = 60 * time.Millisecond
 	maxReorder     = 200 * time.Millisecond
 )
@@ -118,6 +124,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Reorder == 0 {
 		c.Reorder = defaultReorder
+	}
+	if c.Reports == 0 {
+		c.Reports = defaultReports
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"math/big"
 	"strconv"
 	"strings"
 
@@ -32,6 +33,7 @@ type key struct {
 	tag    int
 	suite  suite
 	secret [keyLength + saltLength]byte
+	mki    string // the master key identifier that is in every packet; empty: none
 }
 
 // keysOf returns the keys of a line that we can use: others may be offered beside them.
@@ -48,9 +50,9 @@ func keysOf(line *sdp.MediaDescription) []key {
 	return list
 }
 
-// readKey reads "1 AES_CM_128_HMAC_SHA1_80 inline:base64|2^31". It takes no session
-// parameters, which change what is to be done, and no master key identifier, which
-// would be in every packet. Its lifetime is longer than a call.
+// readKey reads "1 AES_CM_128_HMAC_SHA1_80 inline:base64|2^31|1:4". It takes no session
+// parameters, which change what is to be done, and no more than one master key. Its lifetime is
+// longer than a call.
 func readKey(value string) (key, bool) {
 	const tag, name, inline, all = 0, 1, 2, 3
 	fields := strings.Fields(value)
@@ -63,16 +65,37 @@ func readKey(value string) (key, bool) {
 		return key{}, false
 	}
 	encoded, ok := strings.CutPrefix(fields[inline], "inline:")
-	encoded, lifetime, _ := strings.Cut(encoded, "|")
-	if !ok || strings.ContainsAny(lifetime, ":|") {
+	parts := strings.Split(encoded, "|")
+	if !ok || strings.Contains(encoded, ";") {
 		return key{}, false
 	}
-	secret, err := base64.StdEncoding.DecodeString(encoded)
+	for _, part := range parts[1:] {
+		if !strings.Contains(part, ":") {
+			continue // its lifetime
+		}
+		if k.mki, ok = readMKI(part); !ok {
+			return key{}, false
+		}
+	}
+	secret, err := base64.StdEncoding.DecodeString(parts[0])
 	if err != nil || len(secret) != len(k.secret) {
 		return key{}, false
 	}
 	copy(k.secret[:], secret)
 	return k, true
+}
+
+// readMKI reads a master key identifier as RFC 4568, section 6.1, writes it, as "1:4": the number, and
+// how many bytes of each packet it has.
+func readMKI(s string) (string, bool) {
+	const longest = 128
+	digits, length, _ := strings.Cut(s, ":")
+	number, ok := new(big.Int).SetString(digits, 10)
+	n, err := strconv.Atoi(length)
+	if !ok || err != nil || n < 1 || n > longest || number.Sign() < 0 || number.BitLen() > 8*n {
+		return "", false
+	}
+	return string(number.FillBytes(make([]byte, n))), true
 }
 
 func (k key) attribute() sdp.Attribute {
@@ -85,7 +108,8 @@ func (k key) context() (*srtp.Context, error) {
 	if k.suite == suite32 {
 		profile = srtp.ProtectionProfileAes128CmHmacSha1_32
 	}
-	return srtp.CreateContext(k.secret[:keyLength], k.secret[keyLength:], profile, srtp.SRTPReplayProtection(replayed))
+	return srtp.CreateContext(k.secret[:keyLength], k.secret[keyLength:], profile,
+		srtp.SRTPReplayProtection(replayed), srtp.SRTCPReplayProtection(replayed), srtp.MasterKeyIndicator([]byte(k.mki)))
 }
 
 // vault keeps the keys of a session. Ours are made once, for each suite, and keep their
@@ -137,7 +161,7 @@ var errNoKey = errors.New("the peer describes SRTP, but no key that can be used"
 
 // contextOf is for what the peer encrypts. One for the same key as before goes on.
 func (v *vault) contextOf(k key) (*srtp.Context, error) {
-	if v.decrypt != nil && v.theirs.suite == k.suite && v.theirs.secret == k.secret {
+	if v.decrypt != nil && v.theirs.suite == k.suite && v.theirs.secret == k.secret && v.theirs.mki == k.mki {
 		return v.decrypt, nil
 	}
 	return k.context()

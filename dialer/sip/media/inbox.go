@@ -16,6 +16,9 @@ const (
 	// maxFill is the longest gap in the timestamps, beyond the silence that was given out
 	// in it, that is filled. A longer one is no gap but another clock.
 	maxFill = SampleRate
+
+	// oweFor is how many frames after a stall the audio of the stall may still come.
+	oweFor = 25
 )
 
 // inbox makes frames of received audio and keeps them until they are read. An agent
@@ -24,7 +27,7 @@ const (
 type inbox struct {
 	mu      sync.Mutex
 	queue   []Frame
-	arrived chan struct{} // has a token when a reader may look again
+	waiting chan struct{} // has a token when a reader may look again
 
 	partial Frame // the frame that is not full yet
 	filled  int   // samples of it
@@ -34,31 +37,54 @@ type inbox struct {
 	idle    int    // frames since something was
 	silence int    // samples given out in that time
 	dropped int    // frames that nobody read
+
+	owed    int // samples of silence that were given out in the place of audio that came later
+	oweLeft int // frames for which that counts
+	arrived int // samples since the last tick
 }
 
-func newInbox() *inbox { return &inbox{arrived: make(chan struct{}, 1)} }
+func newInbox() *inbox { return &inbox{waiting: make(chan struct{}, 1)} }
 
 // audio takes the payload of a packet.
 func (b *inbox) audio(codec Codec, timestamp uint32, payload []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	gap := int(int32(timestamp-b.next)) - b.silence //nolint:gosec // timestamps wrap
-	if b.started && 0 < gap && gap <= maxFill {
+	passed := int(int32(timestamp - b.next)) //nolint:gosec // timestamps wrap
+	switch gap := passed - b.silence; {
+	case !b.started:
+	case 0 < gap && gap <= maxFill:
 		for range gap {
 			b.add(0)
 		}
+	case gap < 0 && passed >= 0: // it was only late: silence was given out in its place
+		b.owed, b.oweLeft = b.owed-gap, oweFor
 	}
 	b.started, b.next = true, timestamp+uint32(len(payload)) //nolint:gosec // timestamps wrap
 	b.idle, b.silence = 0, 0
-	for _, sample := range payload {
+	for _, sample := range payload[b.skip(len(payload)):] {
 		b.add(codec.sample(sample))
 	}
+}
+
+// skip is how many of the next samples are left out, so that a stall of the network delays what the
+// agent hears no more than for its length. Only what comes faster than it is spoken is: a sender
+// whose timestamps stand still in a pause has nothing to catch up on.
+func (b *inbox) skip(samples int) int {
+	ahead := min(b.arrived+samples-FrameSamples, samples)
+	b.arrived += samples
+	n := max(min(ahead, b.owed), 0)
+	b.owed -= n
+	return n
 }
 
 // tick is told that a frame's time has passed.
 func (b *inbox) tick() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.arrived = 0
+	if b.oweLeft--; b.oweLeft <= 0 {
+		b.owed = 0
+	}
 	if b.idle++; b.idle <= quietAfter {
 		return
 	}
@@ -84,7 +110,7 @@ func (b *inbox) add(sample int16) {
 
 func (b *inbox) wake() {
 	select {
-	case b.arrived <- struct{}{}:
+	case b.waiting <- struct{}{}:
 	default:
 	}
 }
@@ -93,7 +119,7 @@ func (b *inbox) wake() {
 func (b *inbox) read(ctx context.Context, over <-chan struct{}, f *Frame) error {
 	for !b.take(f) {
 		select {
-		case <-b.arrived:
+		case <-b.waiting:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-over:

@@ -111,8 +111,20 @@ func (h *heard) take(timestamp uint32, payload []byte) {
 	if isSame || goesOn {
 		return
 	}
+	h.tell(rune(keyNames[payload[0]]))
+}
+
+// signalled takes a key that the signalling tells. Who sends telephone events may tell each key in both
+// ways, so it is ignored once one of these has come.
+func (h *heard) signalled(key rune) {
+	if !h.started && strings.ContainsRune(keyNames, key) {
+		h.tell(key)
+	}
+}
+
+func (h *heard) tell(key rune) {
 	select {
-	case h.keys <- rune(keyNames[payload[0]]):
+	case h.keys <- key:
 	default: // nobody listens
 	}
 }

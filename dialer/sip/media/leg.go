@@ -30,13 +30,18 @@ type Agent interface {
 
 // Conversation is an agent that is ready for one call.
 type Conversation interface {
-	// Talk is called at most once, when the call is answered, and returns when ctx ends
+	// Talk is called at most once, when the call is answered, and returns at once when ctx ends
 	// because the call is over. Before that, nil means that the agent hangs up, once
 	// what it has written has been played. [ErrDisconnected]: what it says. Any other error
 	// ends the call as an error.
 	Talk(ctx context.Context, leg Leg) error
 
-	// Close gives back what Ready took. It is called once, after Talk or in place of it.
+	// Done is closed when the agent hangs up before Talk is called: the call is then given up, so
+	// that nobody answers to an agent that is gone. Nil: it never does.
+	Done() <-chan struct{}
+
+	// Close takes leave of the agent, and gives back what Ready took. It is called once, after
+	// Talk or in place of it, when the call is over and nobody waits for it.
 	Close() error
 }
 
@@ -92,6 +97,8 @@ func (c conversation) Talk(ctx context.Context, leg Leg) (err error) {
 	}()
 	return c.talk(ctx, leg)
 }
+
+func (c conversation) Done() <-chan struct{} { return nil }
 
 func (c conversation) Close() error { return nil }
 

@@ -30,7 +30,8 @@ func newLocal(ip netip.Addr, port uint16) local {
 type audioLine struct {
 	formats   []format
 	direction direction
-	isSecure  bool
+	profile   string // AVP or SAVP
+	isMuxed   bool   // RTCP comes to the port of RTP (RFC 5761)
 	keys      []key
 }
 
@@ -83,12 +84,8 @@ func (l *local) session() sdp.SessionDescription {
 // describe makes the line of the audio, as RFC 8866, section 5.14 has it, and RFC 4733,
 // section 2.4 for the events.
 func (a audioLine) describe(port uint16) *sdp.MediaDescription {
-	profile := "AVP"
-	if a.isSecure {
-		profile = "SAVP"
-	}
 	line := &sdp.MediaDescription{MediaName: sdp.MediaName{
-		Media: "audio", Port: sdp.RangedPort{Value: int(port)}, Protos: []string{"RTP", profile},
+		Media: "audio", Port: sdp.RangedPort{Value: int(port)}, Protos: []string{"RTP", a.profile},
 	}}
 	for _, k := range a.keys {
 		line.Attributes = append(line.Attributes, k.attribute())
@@ -100,6 +97,9 @@ func (a audioLine) describe(port uint16) *sdp.MediaDescription {
 		if f.codec == TelephoneEvent {
 			line.Attributes = append(line.Attributes, sdp.NewAttribute("fmtp", number+" 0-15"))
 		}
+	}
+	if a.isMuxed {
+		line.Attributes = append(line.Attributes, sdp.NewPropertyAttribute("rtcp-mux"))
 	}
 	line.Attributes = append(line.Attributes,
 		sdp.NewAttribute("ptime", strconv.Itoa(int(FrameTime.Milliseconds()))),

@@ -41,15 +41,24 @@ type Session interface {
 	// Run is called once, when the call is answered, and carries the audio until the call is
 	// over. nil: the agent hung up. [ErrInactive], [ErrDisconnected]: what they say. Any other
 	// error: the call ends with the reason error, and the error's text as its message.
-	// When ctx ends, which means that the call is over already, Run lets the agent know and
-	// returns soon; [PeerHungUp] tells whether it was the callee.
+	// When ctx ends, which means that the call is over already, Run returns at once;
+	// [PeerHungUp] tells whether it was the callee.
 	Run(ctx context.Context) error
 
-	// Details tells what is worth keeping of the media, once Run has returned: numbers
-	// of packets, the time to the agent's first audio. The keys begin with "media_".
+	// Left is closed when the agent hangs up before Run is called: nobody wants the call any more.
+	// Nil: it never is.
+	Left() <-chan struct{}
+
+	// Key takes a key that the callee pressed and the signalling tells: 0-9, *, #, A-D.
+	Key(key rune)
+
+	// Details tells what is worth keeping of the media: numbers of packets, the time to the
+	// agent's first audio. It is all there once Run has returned, which is not waited for
+	// where it takes long. The keys begin with "media_".
 	Details() map[string]string
 
-	// Close gives back everything. It may be called at any time after Open, once.
+	// Close gives back everything, and is the time to take leave of the agent. It may be called at
+	// any time after Open, once, and returns soon even where Run does not.
 	Close() error
 }
 

@@ -23,11 +23,13 @@ type negotiation struct {
 // agreement is what a pair of descriptions comes to.
 type agreement struct {
 	to      netip.AddrPort
-	audio   format   // how we send
-	events  int      // the payload type to send events as; -1: none
-	receive []format // what we take
-	isMute  bool     // we do not send
-	isHeld  bool     // media is not flowing both ways
+	control netip.AddrPort // for RTCP
+	isMuxed bool           // RTCP goes where RTP does
+	audio   format         // how we send
+	events  int            // the payload type to send events as; -1: none
+	receive []format       // what we take
+	isMute  bool           // we do not send
+	isHeld  bool           // media is not flowing both ways
 	encrypt *srtp.Context
 	decrypt *srtp.Context
 	theirs  key // the key of decrypt
@@ -45,9 +47,12 @@ func newNegotiation(c Config, port uint16) (*negotiation, error) {
 
 // offer describes everything that we can do, on the lines that were agreed.
 func (n *negotiation) offer() ([]byte, error) {
-	line := audioLine{formats: ours(n.config.Codecs), direction: sendRecv, isSecure: n.vault != nil}
+	line := audioLine{formats: ours(n.config.Codecs), direction: sendRecv, profile: "AVP", isMuxed: true}
 	if n.vault != nil {
 		line.keys = n.vault.ours
+	}
+	if n.config.Encryption == Encrypted { // else whoever knows no SRTP would refuse the call: RFC 8643
+		line.profile = "SAVP"
 	}
 	return n.local.describe(n.lines, n.at, line)
 }
@@ -69,7 +74,7 @@ func (n *negotiation) answered(description []byte) (agreement, error) {
 	// describe.
 	offered := ours(n.config.Codecs)
 	a.receive = append(offered, a.receive...)
-	if n.vault != nil && isSecure(r.lines[r.at]) {
+	if n.secures(r) {
 		k, err := n.vault.accepted(r.keys)
 		if err != nil {
 			return agreement{}, err
@@ -94,8 +99,10 @@ func (n *negotiation) answer(description []byte) ([]byte, agreement, error) {
 	if err != nil {
 		return nil, agreement{}, err
 	}
-	line := audioLine{formats: a.receive, direction: answerTo(r)}
-	if isSecure(r.lines[r.at]) {
+	line := audioLine{
+		formats: a.receive, direction: answerTo(r), profile: profileOf(r.lines[r.at]), isMuxed: r.isMuxed,
+	}
+	if n.secures(r) {
 		if len(r.keys) == 0 {
 			return nil, agreement{}, errNoKey
 		}
@@ -104,7 +111,7 @@ func (n *negotiation) answer(description []byte) ([]byte, agreement, error) {
 		}
 		ours := n.vault.our(r.keys[0].suite)
 		ours.tag = r.keys[0].tag
-		line.isSecure, line.keys = true, []key{ours}
+		line.keys = []key{ours}
 	}
 	body, err := n.local.describe(r.lines, r.at, line)
 	if err != nil {
@@ -123,7 +130,7 @@ func (n *negotiation) agree(r remote) (agreement, error) {
 		return agreement{}, fmt.Errorf("the peer's address %v is of another family than ours", r.to.Addr())
 	}
 	a := agreement{
-		to: r.to, events: -1,
+		to: r.to, control: r.control, isMuxed: r.isMuxed, events: -1,
 		isMute: r.isZero || r.direction == sendOnly || r.direction == inactive,
 		isHeld: r.isZero || r.direction != sendRecv,
 	}
@@ -145,11 +152,16 @@ func (n *negotiation) agree(r remote) (agreement, error) {
 	return a, nil
 }
 
+// secures says whether the peer describes SRTP: by the profile, or, as RFC 8643 has it, by keys alone.
+func (n *negotiation) secures(r remote) bool {
+	return n.vault != nil && (isSecure(r.lines[r.at]) || len(r.keys) > 0)
+}
+
 func (n *negotiation) checkSecurity(r remote) error {
-	switch secure := isSecure(r.lines[r.at]); {
-	case secure && n.config.Encryption == Plain:
+	switch {
+	case isSecure(r.lines[r.at]) && n.config.Encryption == Plain:
 		return errors.New("the peer wants SRTP, which this trunk does not use")
-	case !secure && n.config.Encryption == Encrypted:
+	case !n.secures(r) && n.config.Encryption == Encrypted:
 		return errors.New("the peer wants plain RTP, where this trunk requires SRTP")
 	}
 	return nil

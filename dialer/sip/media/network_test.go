@@ -134,6 +134,25 @@ func TestMediaGoesToWhereItComesFrom(t *testing.T) {
 	c.peer.packet()
 }
 
+// A carrier's media may move to another port, as another stream, without a re-INVITE.
+func TestMediaThatMovesIsFollowedOnceTheOldIsSilent(t *testing.T) {
+	c := connect(t, media.Config{}, "0")
+	behind := newPeer(t) // not where the description says, so that the described address does not come first
+	behind.to = c.peer.to
+	behind.say(0, 440, 5)
+	c.hears(440)
+	moved := newPeer(t)
+	moved.to, moved.header.SSRC = c.peer.to, 99
+	began := time.Now()
+	for level(c.heard(1), 880) < 0.5 {
+		require.Less(t, time.Since(began), 10*time.Second, "it is refused for ever")
+		moved.say(0, 880, 1)
+	}
+	require.Greater(t, time.Since(began), 450*time.Millisecond, "the old one was given its time")
+	moved.drain()
+	moved.packet() // and media goes there
+}
+
 func TestAFixedSourceIsNotLeft(t *testing.T) {
 	c := connect(t, media.Config{FixedSource: true}, "0")
 	other := newPeer(t)

@@ -32,11 +32,16 @@ type peer struct {
 	to   netip.AddrPort // where the session listens
 	port int
 
-	header rtp.Header // of the next packet
-	done   sync.WaitGroup
-	got    chan got
-	open   func([]byte) ([]byte, error) // decrypts; nil: plain
-	seal   func([]byte) ([]byte, error) // encrypts; nil: plain
+	header  rtp.Header // of the next packet
+	done    sync.WaitGroup
+	got     chan got
+	mu      sync.Mutex                   // guards open and raws
+	told    chan report                  // RTCP
+	raws    chan<- []byte                // the same, as it came; nil: nobody looks
+	control *net.UDPConn                 // for RTCP; nil: conn
+	theirs  []byte                       // the session's key for SRTP
+	open    func([]byte) ([]byte, error) // decrypts; nil: plain
+	seal    func([]byte) ([]byte, error) // encrypts; nil: plain
 }
 
 func newPeer(tb testing.TB) *peer {
@@ -44,7 +49,7 @@ func newPeer(tb testing.TB) *peer {
 	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	require.NoError(tb, err)
 	p := &peer{
-		t: tb, conn: conn, port: conn.LocalAddr().(*net.UDPAddr).Port, got: make(chan got, 4096),
+		t: tb, conn: conn, port: conn.LocalAddr().(*net.UDPAddr).Port, got: make(chan got, 4096), told: make(chan report, 64),
 		header: rtp.Header{Version: 2, SSRC: 4711, SequenceNumber: 65500, Timestamp: math.MaxUint32 - 800},
 	}
 	p.done.Go(p.read)
@@ -63,8 +68,22 @@ func (p *peer) read() {
 			return
 		}
 		datagram := append([]byte(nil), buffer[:n]...)
-		if p.open != nil {
-			if datagram, err = p.open(datagram); err != nil {
+		p.mu.Lock()
+		open, raws := p.open, p.raws
+		p.mu.Unlock()
+		isControl := n > 1 && datagram[1] >= 192 && datagram[1] <= 223
+		switch {
+		case isControl && raws != nil:
+			select {
+			case raws <- datagram:
+			default: // nobody listens
+			}
+			continue
+		case isControl:
+			p.hearReport(datagram)
+			continue
+		case open != nil:
+			if datagram, err = open(datagram); err != nil {
 				continue
 			}
 		}

@@ -14,6 +14,7 @@ import (
 type receiver struct {
 	inbox    *inbox
 	redirect func(netip.AddrPort) // is told where to send from now on
+	ours     uint32               // the SSRC of what we send
 	limits   [2]int               // frames without media before and after the first; 0: no limit
 
 	mu      sync.Mutex
@@ -27,6 +28,12 @@ type receiver struct {
 	keys    heard
 	jitter  jitter
 
+	control     netip.AddrPort // where RTCP is sent
+	controlFrom netip.AddrPort // where it comes from; zero: none came yet
+	isMuxed     bool           // it goes where media does
+	reception   reception
+	told        told
+
 	packet  rtp.Packet
 	plain   []byte // what was decrypted
 	isHeard bool   // media was received
@@ -35,9 +42,9 @@ type receiver struct {
 	received, rejected, early int
 }
 
-func newReceiver(c Config, redirect func(netip.AddrPort)) *receiver {
+func newReceiver(c Config, ours uint32, redirect func(netip.AddrPort)) *receiver {
 	r := &receiver{
-		inbox: newInbox(), redirect: redirect, keys: newHeard(),
+		inbox: newInbox(), redirect: redirect, ours: ours, keys: newHeard(),
 		limits: [2]int{frames(c.InitialTimeout), frames(c.Timeout)},
 		source: source{fixed: c.FixedSource},
 	}
@@ -54,7 +61,10 @@ func (r *receiver) take(datagram []byte, from netip.AddrPort, at time.Time) {
 		return
 	}
 	p, err := r.parse(datagram)
-	if err != nil || !r.source.admits(p, from, r.order.ssrc) {
+	if errors.Is(err, errFormat) && r.source.isCurrent(from) {
+		r.isHeard, r.quiet = true, 0 // the peer is there, whatever it says
+	}
+	if err != nil || !r.source.admits(p, from, r.order.ssrc, at) {
 		r.rejected++
 		return
 	}
@@ -65,9 +75,15 @@ func (r *receiver) take(datagram []byte, from netip.AddrPort, at time.Time) {
 	}
 	r.follow()
 	r.order.push(p)
+	if p.ssrc == r.order.ssrc { // and is no stray
+		r.reception.packet(p)
+	}
 }
 
-var errFormat = errors.New("a payload type that was not agreed")
+var (
+	errVersion = errors.New("another version of RTP")
+	errFormat  = errors.New("a payload type that was not agreed")
+)
 
 // parse decrypts first: what was forged must not be looked at.
 func (r *receiver) parse(datagram []byte) (packet, error) {
@@ -85,7 +101,10 @@ func (r *receiver) parse(datagram []byte) (packet, error) {
 		ssrc: r.packet.SSRC, sequence: r.packet.SequenceNumber, timestamp: r.packet.Timestamp,
 		number: r.packet.PayloadType, payload: r.packet.Payload,
 	}
-	if r.packet.Version != 2 || r.codec(p.number) == "" {
+	switch {
+	case r.packet.Version != 2: //nolint:mnd // RFC 3550
+		return packet{}, errVersion
+	case r.codec(p.number) == "" && p.number != numberNoise:
 		return packet{}, errFormat
 	}
 	return p, nil
@@ -100,7 +119,7 @@ func (r *receiver) codec(number uint8) Codec {
 	return ""
 }
 
-// release is given the packets in order.
+// release is given the packets in order. Comfort noise is what is heard where nothing is.
 func (r *receiver) release(p packet) {
 	switch codec := r.codec(p.number); codec {
 	case TelephoneEvent:
@@ -135,6 +154,13 @@ func (r *receiver) activate() {
 	r.active = true
 }
 
+// signalled takes a key that the signalling tells.
+func (r *receiver) signalled(key rune) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.keys.signalled(key)
+}
+
 // answered has the media counted that is received from now on.
 func (r *receiver) answered() {
 	r.mu.Lock()
@@ -147,6 +173,10 @@ func (r *receiver) apply(a agreement) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.formats, r.decrypt, r.held = a.receive, a.decrypt, a.isHeld
+	if r.control != a.control {
+		r.control, r.controlFrom = a.control, netip.AddrPort{}
+	}
+	r.isMuxed = a.isMuxed
 	r.quiet = 0
 	// An unspecified address is hold, and no place to have moved to.
 	if !a.to.Addr().IsUnspecified() && r.source.describe(a.to) {

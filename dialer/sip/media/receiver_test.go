@@ -10,7 +10,7 @@ import (
 
 func aReceiver() *receiver {
 	c := Config{Reorder: defaultReorder}
-	r := newReceiver(c, func(netip.AddrPort) {})
+	r := newReceiver(c, 1, func(netip.AddrPort) {})
 	r.apply(agreement{
 		to:      netip.MustParseAddrPort("192.0.2.1:4000"),
 		receive: []format{{numberPCMU, PCMU}, {numberPCMA, PCMA}, {numberEvents, TelephoneEvent}},

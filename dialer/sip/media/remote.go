@@ -31,6 +31,8 @@ type remote struct {
 	direction direction
 	formats   []format // those that we know, in the peer's order
 	keys      []key    // those that we can use
+	isMuxed   bool     // RTCP may go to the port of RTP (RFC 5761)
+	control   netip.AddrPort
 }
 
 // anyLine is for an offer, where the first audio that can be is taken.
@@ -65,6 +67,14 @@ func isRTP(line *sdp.MediaDescription) bool {
 }
 
 func isSecure(line *sdp.MediaDescription) bool { return slices.Contains(line.MediaName.Protos, "SAVP") }
+
+// profileOf is that of our answer to the line.
+func profileOf(line *sdp.MediaDescription) string {
+	if isSecure(line) {
+		return "SAVP"
+	}
+	return "AVP"
+}
 
 func (r *remote) readAudio(d *sdp.SessionDescription) error {
 	line := r.lines[r.at]
@@ -104,7 +114,30 @@ func (r *remote) readAddress(d *sdp.SessionDescription, line *sdp.MediaDescripti
 	}
 	r.to = netip.AddrPortFrom(ip, uint16(port))
 	r.isZero = ip.IsUnspecified()
+	_, r.isMuxed = line.Attribute("rtcp-mux")
+	r.control = controlOf(line, r.to)
 	return nil
+}
+
+// controlOf is where the peer takes RTCP: where RFC 3605 says, else at the port above.
+func controlOf(line *sdp.MediaDescription, media netip.AddrPort) netip.AddrPort {
+	const port, address, all = 0, 3, 4
+	value, _ := line.Attribute("rtcp")
+	fields := strings.Fields(value)
+	if len(fields) == 0 {
+		return netip.AddrPortFrom(media.Addr(), media.Port()+1)
+	}
+	number, err := strconv.ParseUint(fields[port], 10, 16)
+	if err != nil || number == 0 {
+		return netip.AddrPort{}
+	}
+	to := netip.AddrPortFrom(media.Addr(), uint16(number))
+	if len(fields) == all {
+		if ip, err := netip.ParseAddr(fields[address]); err == nil && ip.Is4() == media.Addr().Is4() {
+			to = netip.AddrPortFrom(ip, to.Port())
+		}
+	}
+	return to
 }
 
 // directionOf looks at the line first (RFC 8866, section 6.7).

@@ -13,8 +13,8 @@ import (
 var ErrAgent = errors.New("the agent cannot be reached")
 
 // RTP returns a handler whose sessions carry G.711 over RTP or SRTP, with telephone events, to
-// and from an agent. It holds no ports and no goroutines but those of open sessions. RTCP is
-// neither sent nor read.
+// and from an agent. It holds no ports and no goroutines but those of open sessions. RTCP goes to
+// the port above that of RTP, or to the same one where the peer agrees to that (RFC 5761).
 //
 // What a session's Details has:
 //
@@ -30,6 +30,12 @@ var ErrAgent = errors.New("the agent cannot be reached")
 //	media_jitter_ms             the jitter of RFC 3550, section 6.4.1, at the end
 //	media_frames_unread         frames that the agent did not read in time
 //	media_agent_first_audio_ms  from the answer to the agent's first frame; absent: it said nothing
+//
+// And what the peer told by RTCP of the media that it receives, absent where it told nothing:
+//
+//	media_remote_lost           packets that never came there
+//	media_remote_jitter_ms      the jitter of their arrival
+//	media_round_trip_ms         the time there and back, by the last report that had it
 func RTP(c Config) (Handler, error) {
 	c, err := c.withDefaults()
 	if err != nil {

@@ -19,7 +19,7 @@ func (s *session) Run(ctx context.Context) error {
 	if !s.begin() {
 		return errClosed
 	}
-	defer s.running.Done()
+	defer close(s.ran)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	watched := make(chan struct{})
@@ -27,8 +27,6 @@ func (s *session) Run(ctx context.Context) error {
 		defer close(watched)
 		s.watch(ctx, cancel)
 	}()
-	s.receiver.answered()
-	s.pacer.join(s)
 	err := s.converse(ctx)
 	s.pacer.leave(s)
 	over := context.Cause(ctx)
@@ -80,6 +78,9 @@ func (s *session) converse(ctx context.Context) error {
 // tick is called by the pacer.
 func (s *session) tick(skipped int) {
 	s.sender.tick(skipped)
+	if s.reporting.due() {
+		s.report(false)
+	}
 	if s.receiver.tick() {
 		return
 	}

@@ -21,7 +21,7 @@ func TestTheOffer(t *testing.T) {
 	want := regexp.MustCompile(`^v=0\r\no=- \d+ 1 IN IP4 127\.0\.0\.1\r\ns=-\r\nc=IN IP4 127\.0\.0\.1\r\nt=0 0\r\n` +
 		fmt.Sprintf(`m=audio %d RTP/AVP 8 101 0\r\n`, p.to.Port()) +
 		`a=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=rtpmap:0 PCMU/8000\r\n` +
-		`a=ptime:20\r\na=sendrecv\r\n$`)
+		`a=rtcp-mux\r\na=ptime:20\r\na=sendrecv\r\n$`)
 	require.Regexp(t, want, string(offer))
 	require.Zero(t, p.to.Port()%2, "RTP has an even port")
 	again, err := s.Offer()

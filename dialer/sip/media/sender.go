@@ -3,8 +3,10 @@ package media
 import (
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"time"
 
@@ -15,9 +17,15 @@ import (
 // maxDatagram is more than any packet that is sent or taken.
 const maxDatagram = 1500
 
+// writeTime is how long the system may take for a packet, so that one call's buffer that is full does not
+// hold up the pace of all others for good.
+const writeTime = 50 * time.Millisecond
+
 // sender is the way from the agent to the callee. It is safe for concurrent use.
 type sender struct {
 	conn    *net.UDPConn
+	control *net.UDPConn // for RTCP
+	name    string       // by which RTCP knows us
 	comfort Comfort
 	playout *playout
 
@@ -34,19 +42,22 @@ type sender struct {
 	buffer  [maxDatagram]byte
 	secret  []byte
 
-	sent    int
-	firstAt time.Time // when the agent's first frame was sent
+	sent     int
+	octets   int       // of payload
+	reported int       // what was sent at the last report
+	isFull   bool      // the system did not take the last packet in time
+	firstAt  time.Time // when the agent's first frame was sent
 }
 
 // newSender begins a stream at random numbers, so that it is not taken for another one
 // (RFC 3550, section 5.1). The sequence number begins in the lower half, for SRTP's sake: a peer
 // that misses the first packets must not miss that it wrapped (RFC 3711, section 3.3.1).
-func newSender(conn *net.UDPConn, comfort Comfort) *sender {
+func newSender(conn, control *net.UDPConn, comfort Comfort) *sender {
 	var random [10]byte
 	rand.Read(random[:])
 	const version, lowerHalf = 2, 0x7fff
 	return &sender{
-		conn: conn, comfort: comfort, playout: newPlayout(), events: -1, paused: true,
+		conn: conn, control: control, name: newName(), comfort: comfort, playout: newPlayout(), events: -1, paused: true,
 		header: rtp.Header{
 			Version:        version,
 			SSRC:           binary.BigEndian.Uint32(random[:]),
@@ -133,9 +144,26 @@ func (s *sender) send(header rtp.Header, payload []byte) {
 		}
 		datagram = s.secret
 	}
-	if _, err := s.conn.WriteToUDPAddrPort(datagram, s.to); err == nil {
+	if s.write(datagram) == nil {
 		s.sent++
+		s.octets += len(payload)
 	}
+}
+
+// write tries twice, unless the packet before was not sent either: the time may also have passed because
+// this process got none.
+func (s *sender) write(datagram []byte) (err error) {
+	for range 2 {
+		if err = s.conn.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
+			return err
+		}
+		_, err = s.conn.WriteToUDPAddrPort(datagram, s.to)
+		if s.isFull || !errors.Is(err, os.ErrDeadlineExceeded) {
+			break
+		}
+	}
+	s.isFull = errors.Is(err, os.ErrDeadlineExceeded)
+	return err
 }
 
 func (s *sender) press(keys string) error {

@@ -26,13 +26,14 @@ type session struct {
 	sender       *sender
 	conversation Conversation // nil: not ready
 
-	reading  sync.WaitGroup
-	mu       sync.Mutex // guards isClosed and the beginning of running
-	isClosed bool
-	running  sync.WaitGroup
-	stop     chan struct{} // closed by Close
-	inactive chan struct{} // has a token when nothing was received for too long
-	began    time.Time     // when Run was called
+	reading   sync.WaitGroup
+	mu        sync.Mutex // guards isClosed, ran and answered
+	isClosed  bool
+	ran       chan struct{} // closed when Run has returned; nil: it was not called
+	answered  time.Time
+	stop      chan struct{} // closed by Close
+	inactive  chan struct{} // has a token when nothing was received for too long
+	reporting reporting     // the pacer's
 }
 
 func newSession(h *handler, call dialer.Call, opened pair) (*session, error) {
@@ -42,29 +43,36 @@ func newSession(h *handler, call dialer.Call, opened pair) (*session, error) {
 	}
 	s := &session{
 		config: h.config, call: call, pacer: h.pacer, opened: opened, negotiation: n,
-		sender: newSender(opened.rtp, h.config.Comfort),
-		stop:   make(chan struct{}), inactive: make(chan struct{}, 1),
+		sender: newSender(opened.rtp, opened.rtcp, h.config.Comfort), reporting: newReporting(h.config.Reports),
+		stop: make(chan struct{}), inactive: make(chan struct{}, 1),
 	}
-	s.receiver = newReceiver(h.config, s.sender.redirect)
-	// Nobody reads what comes to the other port, which is open so that nobody else gets
-	// it. The system keeps as little of it as it may.
-	opened.rtcp.SetReadBuffer(1) //nolint:errcheck,gosec // it would only cost memory
-	s.reading.Go(s.read)
+	s.receiver = newReceiver(h.config, s.sender.header.SSRC, s.sender.redirect)
+	s.reading.Go(func() { s.read(opened.rtp, s.take) })
+	s.reading.Go(func() { s.read(opened.rtcp, s.receiver.takeControl) })
 	return s, nil
 }
 
 // read takes packets until the port is closed.
-func (s *session) read() {
+func (s *session) read(port *net.UDPConn, take func([]byte, netip.AddrPort, time.Time)) {
 	buffer := make([]byte, maxDatagram)
 	for {
-		n, from, err := s.opened.rtp.ReadFromUDPAddrPort(buffer)
+		n, from, err := port.ReadFromUDPAddrPort(buffer)
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
 		if err == nil {
-			s.receiver.take(buffer[:n], netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), time.Now())
+			take(buffer[:n], netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), time.Now())
 		}
 	}
+}
+
+// take takes what comes to the port of RTP.
+func (s *session) take(datagram []byte, from netip.AddrPort, at time.Time) {
+	if isControl(datagram) {
+		s.receiver.takeControl(datagram, from, at)
+		return
+	}
+	s.receiver.take(datagram, from, at)
 }
 
 func (s *session) Offer() ([]byte, error) { return s.negotiation.offer() }
@@ -75,7 +83,9 @@ func (s *session) Answer(description []byte, early bool) error {
 		return fmt.Errorf("media: %w", err)
 	}
 	s.apply(a)
-	s.isAnswered = s.isAnswered || !early
+	if !early {
+		s.answer()
+	}
 	if s.isAnswered || s.config.EarlyMedia {
 		s.receiver.activate()
 	}
@@ -96,36 +106,90 @@ func (s *session) apply(a agreement) {
 	s.receiver.apply(a)
 }
 
+// answer notes when the call was answered. What the agent does then is measured from here.
+func (s *session) answer() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.isAnswered {
+		s.isAnswered, s.answered = true, time.Now()
+	}
+}
+
+func (s *session) Left() <-chan struct{} {
+	if s.conversation == nil {
+		return nil
+	}
+	return s.conversation.Done()
+}
+
+func (s *session) Key(key rune) { s.receiver.signalled(key) }
+
+// closePatience is how long an agent in this process may take to see that the call is over.
+const closePatience = 2 * time.Second
+
+// Close gives the ports back first: an agent that does not return must not keep them.
 func (s *session) Close() error {
-	s.end()
-	s.running.Wait()
+	ran := s.end()
+	s.pacer.leave(s)
+	if ran != nil && s.reporting.every > 0 {
+		s.report(true)
+	}
 	err := s.opened.close()
 	s.reading.Wait()
-	if s.conversation != nil {
-		err = errors.Join(err, s.conversation.Close())
+	if !returned(ran) {
+		go func() { // it is left to itself
+			<-ran
+			s.takeLeave() //nolint:errcheck,gosec // nobody is there to be told
+		}()
+		return errors.Join(err, errStays)
 	}
-	if err != nil {
+	if err = errors.Join(err, s.takeLeave()); err != nil {
 		return fmt.Errorf("media: closing a session: %w", err)
 	}
 	return nil
 }
 
-func (s *session) end() {
+var errStays = errors.New("media: the agent does not return from a call that is over: its goroutine stays")
+
+func returned(ran <-chan struct{}) bool {
+	if ran == nil {
+		return true
+	}
+	timer := time.NewTimer(closePatience)
+	defer timer.Stop()
+	select {
+	case <-ran:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+func (s *session) takeLeave() error {
+	if s.conversation == nil {
+		return nil
+	}
+	return s.conversation.Close()
+}
+
+func (s *session) end() (ran <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.isClosed = true
 	close(s.stop)
+	return s.ran
 }
 
-// begin says whether Run may run; Close waits for it then.
+// begin says whether Run may run, and begins to send then. Close ends that.
 func (s *session) begin() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.isClosed {
 		return false
 	}
-	s.running.Add(1)
-	s.began = time.Now()
+	s.ran = make(chan struct{})
+	s.receiver.answered()
+	s.pacer.join(s)
 	return true
 }
 
@@ -133,12 +197,15 @@ func (s *session) begin() bool {
 func (s *session) Details() map[string]string {
 	details := make(map[string]string)
 	put := func(name string, n int) { details["media_"+name] = strconv.Itoa(n) }
-	s.sender.details(details, put, s.began)
+	s.mu.Lock()
+	answered := s.answered
+	s.mu.Unlock()
+	s.sender.details(details, put, answered)
 	s.receiver.details(put)
 	return details
 }
 
-func (s *sender) details(details map[string]string, put func(string, int), began time.Time) {
+func (s *sender) details(details map[string]string, put func(string, int), answered time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	put("packets_sent", s.sent)
@@ -149,7 +216,7 @@ func (s *sender) details(details map[string]string, put func(string, int), began
 		details["media_encryption"] = "srtp"
 	}
 	if !s.firstAt.IsZero() {
-		put("agent_first_audio_ms", int(s.firstAt.Sub(began).Milliseconds()))
+		put("agent_first_audio_ms", int(s.firstAt.Sub(answered).Milliseconds()))
 	}
 }
 
@@ -164,4 +231,11 @@ func (r *receiver) details(put func(string, int)) {
 	put("packets_early", r.early)
 	put("jitter_ms", int(r.jitter.duration().Milliseconds()))
 	put("frames_unread", r.inbox.missed())
+	if r.told.known {
+		put("remote_lost", r.told.lost)
+		put("remote_jitter_ms", int(r.told.jitter.Milliseconds()))
+	}
+	if r.told.trip > 0 {
+		put("round_trip_ms", int(r.told.trip.Round(time.Millisecond).Milliseconds()))
+	}
 }

@@ -145,3 +145,5 @@ func (m mute) Reoffer([]byte) ([]byte, error) { return m.Offer() }
 func (mute) Run(context.Context) error        { return nil }
 func (mute) Details() map[string]string       { return nil }
 func (mute) Close() error                     { return nil }
+func (mute) Left() <-chan struct{}            { return nil }
+func (mute) Key(rune)                         {}

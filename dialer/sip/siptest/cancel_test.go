@@ -92,22 +92,22 @@ func TestCallsThatAreGivenUp(t *testing.T) {
 		{
 			name: "100 late, after the ring timeout",
 			peer: script{invited(), pause(1000), trying(), cancelled()},
-			call: briefly, do: soon, ends: dialer.DialNoAnswer, hears: "INVITE CANCEL ACK",
+			call: briefly, do: soon, ends: dialer.Error, hears: "INVITE CANCEL ACK",
 		},
 		{
 			name: "180 late, after the ring timeout",
 			peer: script{invited(), pause(1000), ringing(), cancelled()},
-			call: briefly, do: soon, ends: dialer.DialNoAnswer, hears: "INVITE CANCEL ACK",
+			call: briefly, do: soon, ends: dialer.Error, hears: "INVITE CANCEL ACK",
 		},
 		{
 			name: "200 late, after the ring timeout",
 			peer: script{invited(), pause(1000), answer(), hungUp()},
-			call: briefly, do: soon, ends: dialer.DialNoAnswer, hears: "INVITE ACK BYE",
+			call: briefly, do: soon, ends: dialer.Error, hears: "INVITE ACK BYE",
 		},
 		{
 			name: "refused late, after the ring timeout",
 			peer: script{invited(), pause(1000), refuse(503, "Service Unavailable")},
-			call: briefly, do: soon, ends: dialer.DialNoAnswer, hears: "INVITE ACK",
+			call: briefly, do: soon, ends: dialer.Error, hears: "INVITE ACK",
 		},
 	})
 }
@@ -122,14 +122,12 @@ func TestNoWordAtAll(t *testing.T) {
 		{
 			name: "from the only trunk",
 			peer: script{invited(), pause(33000)},
-			ends: dialer.DialFailed, hears: "INVITE",
+			ends: dialer.Error, hears: "INVITE",
 		},
 		{
-			name:   "from the first of two, which rings late",
-			peer:   script{invited(), pause(33000), ringing(), cancelled()},
-			backup: script{invited(), answer(), pause(2000), bye()},
-			ends:   dialer.ClientHangup, connected: true, hears: "INVITE CANCEL ACK", spares: "INVITE ACK 200/BYE",
-			details: map[string]string{"trunk": "backup"},
+			name: "from the first of two, which rings late: the second one is not asked",
+			peer: script{invited(), pause(33000), ringing(), cancelled()}, backup: script{invited(), answer(), bye()},
+			ends: dialer.Error, hears: "INVITE CANCEL ACK", spares: "",
 		},
 	})
 }

@@ -30,7 +30,7 @@ func TestHeaders(t *testing.T) {
 		},
 		{
 			name: "identity", peer: busy, ends: dialer.DialBusy, hears: "INVITE ACK",
-			trunk: func(t *sip.Trunk) { t.AssertIdentity, t.DisplayName, t.Domain = true, `Acme "A" Ltd`, "acme.example" },
+			trunk: func(t *sip.Trunk) { t.Identity, t.DisplayName, t.Domain = sip.Asserted, `Acme "A" Ltd`, "acme.example" },
 			check: func(t *testing.T, a *act) {
 				m := of(t, a.trace, "INVITE", 0)
 				require.Equal(t, `"Acme \"A\" Ltd" <sip:+442071838750@acme.example>`, m.head["p-asserted-identity"])
@@ -40,7 +40,7 @@ func TestHeaders(t *testing.T) {
 		},
 		{
 			name: "privacy", peer: busy, ends: dialer.DialBusy, hears: "INVITE ACK",
-			trunk: func(t *sip.Trunk) { t.AssertIdentity, t.Private = true, true },
+			trunk: func(t *sip.Trunk) { t.Identity, t.Private = sip.Asserted, true },
 			check: func(t *testing.T, a *act) {
 				m := of(t, a.trace, "INVITE", 0)
 				require.Equal(t, "id", m.head["privacy"])

@@ -1,8 +1,12 @@
 package siptest
 
 import (
+	"cmp"
 	"context"
+	"flag"
 	"fmt"
+	"net"
+	"net/netip"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -17,7 +21,11 @@ import (
 
 	"github.com/outdial/outdial/dialer"
 	"github.com/outdial/outdial/dialer/sip"
+	"github.com/outdial/outdial/dialer/sip/media"
 )
+
+// callsFlag is for runs that take longer, such as one of 10,000 calls.
+var callsFlag = flag.Int("calls", 0, "how many calls TestManyCalls places by each transport; 0: as many as suit")
 
 // full returns the first number where everything is to be tested, else the second.
 func full(all, some int) int {
@@ -45,7 +53,7 @@ func fates() []fate {
 		{peer: script{ringing(), answer(), hungUp()}, ends: dialer.MaxDuration, maxTime: time.Second},
 		refuses(486, dialer.DialBusy),
 		refuses(404, dialer.DialFailed),
-		{peer: script{ringing(), cancelled()}, ends: dialer.DialNoAnswer, ringTime: 2 * time.Second},
+		{peer: script{ringing(), cancelled()}, ends: dialer.DialNoAnswer, ringTime: 8 * time.Second}, // in which a busy machine hears of it,
 		refuses(480, dialer.DialNoAnswer),
 		refuses(500, dialer.DialFailed),
 	}
@@ -72,15 +80,18 @@ func byLastDigit(all []fate) script {
 	}}
 }
 
-// The test is no parallel one: it counts what is left.
+// The test is no parallel one: it counts what is left, of ports for media, too.
 func TestManyCalls(t *testing.T) {
 	for _, transport := range []string{"udp", "tcp"} {
 		t.Run(transport, func(t *testing.T) {
 			all := fates()
-			calls := full(3000, 300)
+			calls := cmp.Or(*callsFlag, full(3000, 300))
 			c := newCarrier(t, transport, byLastDigit(all), "-m", strconv.Itoa(calls), "-message_file", "/dev/null")
 			before, ignore := descriptors(t), goleak.IgnoreCurrent()
-			d, err := sip.New(sip.Config{Trunks: []sip.Trunk{c.trunk()}, Listen: "127.0.0.1:0"})
+			ports := media.PortRange{First: 11000, Last: 11999}
+			rtp, err := media.RTP(media.Config{IP: netip.MustParseAddr("127.0.0.1"), Ports: ports, Agent: media.AgentFunc(listener)})
+			require.NoError(t, err)
+			d, err := sip.New(sip.Config{Trunks: []sip.Trunk{c.trunk()}, Listen: "127.0.0.1:0", Media: rtp})
 			require.NoError(t, err)
 			placeAll(t, d, calls, 200, func(n int) (dialer.Call, dialer.EndReason) {
 				f, call := all[n%len(all)], newCall()
@@ -98,7 +109,24 @@ func TestManyCalls(t *testing.T) {
 			goleak.VerifyNone(t, ignore)
 			require.Eventually(t, func() bool { return descriptors(t) <= before }, patience, 10*time.Millisecond,
 				"descriptors are left open")
+			allFree(t, ports)
 		})
+	}
+}
+
+// listener is an agent that says nothing.
+func listener(ctx context.Context, _ media.Leg) error {
+	<-ctx.Done()
+	return nil
+}
+
+// allFree checks that nothing is left of the media of the calls.
+func allFree(t *testing.T, ports media.PortRange) {
+	t.Helper()
+	for port := ports.First; port <= ports.Last; port++ {
+		conn, err := net.ListenUDP("udp4", &net.UDPAddr{Port: int(port)})
+		require.NoError(t, err, "a port is left open")
+		require.NoError(t, conn.Close())
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 // patience is how long anything may take that is to happen. A test that passes does not wait for it.
-const patience = 60 * time.Second
+const patience = 2 * time.Minute
 
 // process is a peer that runs.
 type process struct {

@@ -18,7 +18,7 @@ func TestFailover(t *testing.T) {
 	const taken = "INVITE ACK 200/BYE"
 	toBackup := map[string]string{"trunk": "backup", "sip_code": "200"}
 	var all []scenario
-	for code, phrase := range map[int]string{500: "Server Internal Error", 503: "Service Unavailable", 504: "Server Time-out"} {
+	for code, phrase := range map[int]string{500: "Server Internal Error", 502: "Bad Gateway", 503: "Service Unavailable"} {
 		all = append(all, scenario{
 			name: "after " + phrase, peer: script{invited(), trying(), refuse(code, phrase)}, backup: takes,
 			ends: dialer.ClientHangup, connected: true, hears: "INVITE ACK", spares: taken, details: toBackup,
@@ -37,6 +37,10 @@ func TestFailover(t *testing.T) {
 		{
 			name: "not after early media", peer: script{invited(), progress(), refuse(500, "Broken")}, backup: takes,
 			ends: dialer.DialFailed, hears: "INVITE ACK",
+		},
+		{ // whoever was asked further on may ring
+			name: "not after a time-out further on", peer: script{invited(), trying(), refuse(504, "Server Time-out")}, backup: takes,
+			ends: dialer.DialFailed, hears: "INVITE ACK", details: map[string]string{"trunk": "sipp", "sip_code": "504"},
 		},
 		{
 			name: "not after busy", peer: script{invited(), refuse(486, "Busy Here")}, backup: takes,
@@ -67,12 +71,15 @@ func TestFailover(t *testing.T) {
 		},
 		{
 			name: "the connection breaks in the call", only: "tcp", wired: true, backup: takes,
-			peer: script{invited(), trying(), ringing(), answer(), hungUp()},
+			peer: script{
+				invited(), trying(), ringing(), answer(),
+				expectAs("AGAIN", "INVITE"), replyTo("AGAIN", 200, "OK", sdp, contact), expect("ACK"), bye(),
+			},
 			do: func(a *act) {
 				a.received("ACK")
 				a.wire.cut()
 			},
-			ends: dialer.ClientDisconnected, connected: true, hears: "INVITE ACK BYE",
+			ends: dialer.ClientHangup, connected: true, hears: "INVITE ACK INVITE ACK 200/BYE",
 		},
 	}...))
 }

@@ -1,4 +1,4 @@
-package standin
+package twiliotest
 
 import "time"
 
@@ -23,7 +23,7 @@ type Behaviour struct {
 	Always *Fault
 
 	// Callbacks says what becomes of the callback of a status: initiated, ringing, in-progress or
-	// that of the end. All is for those that are not named.
+	// that of the end, or machine for what machine detection found. All is for those that are not named.
 	Callbacks map[string]Delivery
 	All       Delivery
 
@@ -31,6 +31,8 @@ type Behaviour struct {
 	Decoys int           // how many calls like it somebody else has made just before
 
 	Stream StreamFault
+
+	Deaf bool // it goes on, whatever it is told and for however long
 
 	// Cancels is the status in which a call ends that was told to be completed while it
 	// rang. Empty: canceled.
@@ -50,6 +52,9 @@ type Fault struct {
 	Code   int           // Twilio's error code in it
 	Body   string        // the answer's body, in place of the right one or the error
 	After  time.Duration // Retry-After
+	Dated  bool          // which is a date, and not in seconds
+
+	Trickle time.Duration // the answer comes byte by byte, and takes so long
 }
 
 // Delivery is what becomes of a callback.
@@ -58,12 +63,28 @@ type Delivery struct {
 	Late   time.Duration
 	Times  int  // how often it comes; 0: once
 	Forged bool // it is signed by somebody else
+
+	Account string // it is of another account, though it is signed; empty: of this one
 }
 
 // StreamFault is what goes wrong with a stream.
 type StreamFault struct {
 	Never   bool          // it does not begin
+	Spoilt  bool          // its token is another call's
+	Twice   bool          // it comes a second time, while it goes on
+	Stops   Stage         // its connection breaks off when it has come so far, which ends the call
 	BreakAt time.Duration // its connection breaks off after so long, and the call goes on
 	MuteAt  time.Duration // nothing comes any more after so long
 	NoStop  bool          // it breaks off at the end of the call, without a stop
 }
+
+// Stage is how far a stream comes whose connection breaks off.
+type Stage string
+
+// The stages. Zero: to its end.
+const (
+	Opened    Stage = "opened"    // the handshake was made
+	Connected Stage = "connected" // the message of that name was sent
+	HalfStart Stage = "half"      // and half of start
+	Started   Stage = "started"   // and start
+)

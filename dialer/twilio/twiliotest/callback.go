@@ -1,4 +1,4 @@
-package standin
+package twiliotest
 
 import (
 	"crypto/hmac"
@@ -78,6 +78,10 @@ func (c *call) send(address string, d Delivery, form url.Values) {
 	if address == "" || d.Lose {
 		return
 	}
+	if d.Account != "" {
+		form = maps.Clone(form)
+		form.Set("AccountSid", d.Account)
+	}
 	work := func() {
 		timer := time.NewTimer(d.Late)
 		defer timer.Stop()
@@ -111,12 +115,22 @@ func (t *Twilio) post(address string, forged bool, form url.Values) {
 		request.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=UTF-8")
 		request.Header.Set("X-Twilio-Signature", Sign(token, address, form))
 		response, err := t.http.Do(request)
+		t.count(err == nil && response.StatusCode/100 == 2)
 		if err != nil {
 			continue
 		}
 		io.Copy(io.Discard, response.Body) //nolint:errcheck,gosec // nobody reads it
 		response.Body.Close()              //nolint:gosec // it was read
 		return
+	}
+}
+
+func (t *Twilio) count(isTaken bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.made++
+	if isTaken {
+		t.taken++
 	}
 }
 
@@ -130,7 +144,7 @@ func (c *call) detect() {
 	if by == "" {
 		by = "human"
 	}
-	c.send(address, c.behaves.All, url.Values{
+	c.send(address, c.delivery("machine"), url.Values{
 		"CallSid": {c.sid}, "AccountSid": {c.twilio.config.AccountSID}, "AnsweredBy": {by},
 		"MachineDetectionDuration": {"1200"},
 	})

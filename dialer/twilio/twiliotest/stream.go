@@ -1,4 +1,4 @@
-package standin
+package twiliotest
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -33,22 +34,38 @@ func (c *call) stream() {
 	if err := xml.Unmarshal([]byte(c.form.Get("Twiml")), &d); err != nil || c.behaves.Stream.Never {
 		return
 	}
-	address := d.Connect.Stream.URL
-	header := http.Header{"X-Twilio-Signature": {Sign(c.twilio.config.AuthToken, address, nil)}}
-	//nolint:bodyclose // there is no need to, says Dial
-	conn, _, err := websocket.Dial(c.twilio.ctx, address, &websocket.DialOptions{HTTPHeader: header})
-	if err != nil {
-		close(c.streams)
-		return
-	}
-	defer conn.CloseNow() //nolint:errcheck // it is gone
 	parameters := map[string]string{}
 	for _, p := range d.Connect.Stream.Parameters {
 		parameters[p.Name] = p.Value
 	}
+	if f := c.behaves.Stream; f.Spoilt {
+		for name := range parameters {
+			if name != "call" {
+				parameters[name] = strings.Repeat("x", len(parameters[name]))
+			}
+		}
+	} else if f.Twice {
+		c.twilio.background(func() {
+			c.twilio.sleep(5 * c.twilio.config.MediaEvery)
+			c.connect(d.Connect.Stream.URL, parameters, func() {})
+		})
+	}
+	c.connect(d.Connect.Stream.URL, parameters, func() { close(c.streams) })
+}
+
+// connect is one connection. over is called when the other side has ended it, or it never was.
+func (c *call) connect(address string, parameters map[string]string, over func()) {
+	header := http.Header{"X-Twilio-Signature": {Sign(c.twilio.config.AuthToken, address, nil)}}
+	//nolint:bodyclose // there is no need to, says Dial
+	conn, _, err := websocket.Dial(c.twilio.ctx, address, &websocket.DialOptions{HTTPHeader: header})
+	if err != nil {
+		over()
+		return
+	}
+	defer conn.CloseNow() //nolint:errcheck // it is gone
 	s := &stream{call: c, conn: conn, sid: "MZ" + c.sid[2:]}
 	if s.talk(parameters) {
-		close(c.streams)
+		over()
 	}
 }
 
@@ -83,12 +100,28 @@ func (s *stream) talk(parameters map[string]string) bool {
 	ctx, cancel := context.WithCancel(s.call.twilio.ctx)
 	defer cancel()
 	account := s.call.twilio.config.AccountSID
+	stops := s.call.behaves.Stream.Stops
+	if stops == Opened {
+		return true
+	}
 	s.send(ctx, "connected", map[string]any{"protocol": "Call", "version": "1.0.0"})
+	switch stops {
+	case Connected:
+		return true
+	case HalfStart:
+		//nolint:errcheck,gosec // see send
+		s.conn.Write(ctx, websocket.MessageText, []byte(`{"event":"start","start":{"callSid":`))
+		return true
+	case "", Opened, Started:
+	}
 	s.send(ctx, "start", map[string]any{"start": map[string]any{
 		"accountSid": account, "streamSid": s.sid, "callSid": s.call.sid, "tracks": []string{"inbound"},
 		"mediaFormat":      map[string]any{"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
 		"customParameters": parameters,
 	}})
+	if stops == Started {
+		return true
+	}
 	over := make(chan struct{})
 	s.call.twilio.background(func() {
 		defer close(over)
@@ -141,7 +174,9 @@ func (s *stream) speak(ctx context.Context, over <-chan struct{}) bool {
 			return false
 		case s.call.isOver():
 			if !f.NoStop {
-				s.send(ctx, "stop", map[string]any{"stop": map[string]any{"callSid": s.call.sid}})
+				s.send(ctx, "stop", map[string]any{"stop": map[string]any{
+					"accountSid": s.call.twilio.config.AccountSID, "callSid": s.call.sid,
+				}})
 				s.conn.Close(websocket.StatusNormalClosure, "") //nolint:gosec // it is over
 			}
 			return false

@@ -1,4 +1,4 @@
-package standin
+package twiliotest
 
 import (
 	"net/url"
@@ -74,7 +74,7 @@ func (c *call) live() {
 		return
 	}
 	c.become("ringing")
-	limit := c.seconds("Timeout", 60*time.Second)
+	limit := c.limit("Timeout", 60*time.Second)
 	if b.Ring > limit {
 		if c.pass(limit, "") {
 			c.end("no-answer")
@@ -91,7 +91,7 @@ func (c *call) live() {
 	c.become("in-progress")
 	c.detect()
 	c.twilio.background(c.stream)
-	if c.pass(min(b.Talk, c.seconds("TimeLimit", 4*time.Hour)), "in-progress") {
+	if c.pass(min(b.Talk, c.limit("TimeLimit", 4*time.Hour)), "in-progress") {
 		c.end("completed")
 	}
 }
@@ -115,6 +115,8 @@ func (c *call) pass(d time.Duration, during string) bool {
 			return false
 		case status := <-c.told:
 			switch {
+			case c.behaves.Deaf:
+				continue
 			case during == "in-progress" && status == "canceled":
 				continue // does nothing to a call that was answered
 			case during == "in-progress":
@@ -129,7 +131,11 @@ func (c *call) pass(d time.Duration, during string) bool {
 	}
 }
 
-func (c *call) seconds(name string, otherwise time.Duration) time.Duration {
+// limit is one that Twilio was asked to keep.
+func (c *call) limit(name string, otherwise time.Duration) time.Duration {
+	if c.behaves.Deaf {
+		return Forever
+	}
 	n, err := strconv.Atoi(c.form.Get(name))
 	if err != nil {
 		return otherwise

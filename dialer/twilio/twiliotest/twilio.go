@@ -1,4 +1,4 @@
-package standin
+package twiliotest
 
 import (
 	"context"
@@ -21,6 +21,9 @@ type Config struct {
 	// Ahead is how far its clock is ahead.
 	Ahead time.Duration
 
+	// Zone is the time zone of its dates, which are otherwise UTC.
+	Zone *time.Location
+
 	// Idle is how many connections to the host are kept. Zero: 200.
 	Idle int
 
@@ -40,10 +43,17 @@ type Twilio struct {
 
 	mu      sync.Mutex
 	token   string // the auth token that it takes
-	scripts map[string]*script
+	status  string // of the account
+	kind    string
+	scripts map[string]*script // by number
+
+	otherwise Behaviour // of numbers without one
+
 	calls   map[string]*call // by SID
 	order   []*call          // as created
 	byTo    map[string][]*call
+	made    int            // callbacks
+	taken   int            // those with an answer of 2xx
 	heard   map[string]int // messages of the other side by event
 	nextSID int
 	slot    time.Time // when the next call may be dialled
@@ -62,11 +72,14 @@ func New(c Config) *Twilio {
 	if c.MediaEvery == 0 {
 		c.MediaEvery = 20 * time.Millisecond
 	}
+	if c.Zone == nil {
+		c.Zone = time.UTC
+	}
 	if c.Idle == 0 {
 		c.Idle = 200
 	}
 	t := &Twilio{
-		config: c, token: c.AuthToken,
+		config: c, token: c.AuthToken, status: "active", kind: "Full",
 		http: &http.Client{Transport: &http.Transport{
 			MaxIdleConns: c.Idle, MaxIdleConnsPerHost: c.Idle, DisableCompression: true,
 		}},
@@ -86,6 +99,22 @@ func (t *Twilio) Close() {
 	t.http.CloseIdleConnections()
 }
 
+// Default says what becomes of calls to numbers without a script. Its faults of requests are counted for each
+// number by itself.
+func (t *Twilio) Default(b Behaviour) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.otherwise = b
+}
+
+// Account says what the account's own resource has as status (active, suspended, closed) and type
+// (Full, Trial).
+func (t *Twilio) Account(status, kind string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.status, t.kind = status, kind
+}
+
 // Script says what becomes of calls to a number from now on.
 func (t *Twilio) Script(number string, b Behaviour) {
 	t.mu.Lock()
@@ -100,6 +129,18 @@ func (t *Twilio) Expire(expired bool) {
 	t.token = t.config.AuthToken
 	if expired {
 		t.token = ""
+	}
+}
+
+// Age makes the calls that there are older.
+func (t *Twilio) Age(by time.Duration) {
+	t.mu.Lock()
+	calls := slices.Clone(t.order)
+	t.mu.Unlock()
+	for _, c := range calls {
+		c.mu.Lock()
+		c.created = c.created.Add(-by)
+		c.mu.Unlock()
 	}
 }
 
@@ -140,6 +181,13 @@ func (t *Twilio) Live() int {
 	return n
 }
 
+// Callbacks returns how many requests were made to the host, and how many of them it took.
+func (t *Twilio) Callbacks() (made, taken int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.made, t.taken
+}
+
 // Heard returns how many messages came over the streams, by event.
 func (t *Twilio) Heard() map[string]int {
 	t.mu.Lock()
@@ -157,12 +205,14 @@ func isFinal(status string) bool {
 	return slices.Contains([]string{"completed", "busy", "no-answer", "failed", "canceled"}, status)
 }
 
-// behaviour returns the script of a number.
+// behaviour returns the script of a number. The account is locked.
 func (t *Twilio) behaviour(number string) *script {
 	if s := t.scripts[number]; s != nil {
 		return s
 	}
-	return &script{used: map[string]int{}}
+	s := &script{Behaviour: t.otherwise, used: map[string]int{}}
+	t.scripts[number] = s
+	return s
 }
 
 // fault takes the next fault for a kind of request.

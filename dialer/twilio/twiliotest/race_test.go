@@ -1,0 +1,5 @@
+//go:build race
+
+package twiliotest_test
+
+const isRace = true
