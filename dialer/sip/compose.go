@@ -44,10 +44,10 @@ func (c *call) compose(a *attempt, f *flow) (*invite, error) {
 	if name := c.d.config.CallHeader; name != "" {
 		req.AppendHeader(msg.NewHeader(name, c.in.ID))
 	}
+	setSDP(req, c.offer) // first: a digest may be of the body, too
 	if err := a.cred.apply(req); err != nil {
 		return nil, err
 	}
-	setSDP(req, c.offer)
 	f.carry(req)
 	return c.newInvite(a, a.hop, f, req), nil
 }

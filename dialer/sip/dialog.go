@@ -38,7 +38,8 @@ type dialog struct {
 	remoteSeq uint32 // of theirs
 	ackSeq    uint32 // of the re-INVITE whose answer awaits an ACK
 	reliable  uint64 // RSeq of the last reliable provisional response
-	early     []byte // description of a provisional response
+	early     []byte // description from before the answer
+	agreed    bool   // both sides keep to it
 	update    bool   // they know UPDATE
 	over      bool   // BYE was sent or received
 	way       msg.Uri

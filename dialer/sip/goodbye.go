@@ -119,8 +119,8 @@ func isTaken(res *msg.Response) bool {
 
 // byeAgain says when the same may be asked once more.
 func (g *dialog) byeAgain(res *msg.Response, err error) (pause time.Duration, again bool) {
-	if err != nil {
-		return 0, false
+	if err != nil { // it did not leave, or found no way; one that nobody answers was sent for long enough
+		return unsentPause(), !errors.Is(err, errSilence)
 	}
 	if res.StatusCode == msg.StatusRequestPending {
 		return g.c.d.glare(), true
@@ -128,6 +128,10 @@ func (g *dialog) byeAgain(res *msg.Response, err error) (pause time.Duration, ag
 	seconds, ok := secondsOf(header(res, "retry-after"))
 	return max(time.Duration(seconds)*g.c.d.second, msg.T1), ok && res.IsServerError()
 }
+
+// unsentPause is how long what could not be sent waits for another try: a connection is refused while a
+// server begins anew, and a buffer is full for a moment.
+func unsentPause() time.Duration { return 2 * msg.T1 } //nolint:mnd // a second
 
 // notTaken has somebody look: the call may be live, and billed.
 func (g *dialog) notTaken(res *msg.Response, err error) {

@@ -2,6 +2,7 @@ package sip
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -243,19 +244,29 @@ func (d *Dialer) deliver(f *flow, h hop, ack []byte) {
 // cancel sends the CANCEL: RFC 3261, section 9.1.
 func (inv *invite) cancel() {
 	inv.c.d.work.background(func(ctx context.Context) {
-		f := inv.flow
-		if f.lost() {
-			var err error
-			if f, err = inv.c.d.flows.to(ctx, inv.hop); err != nil {
-				return
-			}
+		begun := time.Now()
+		err := inv.cancelOnce(ctx)
+		for err != nil && !errors.Is(err, errSilence) && time.Since(begun) < transactionTime() && sleep(ctx, unsentPause()) {
+			err = inv.cancelOnce(ctx) // it did not leave, and the phone rings on
 		}
-		req := inv.like(msg.CANCEL)
-		req.AppendHeader(msg.NewHeader("Reason", causeFor(inv.why())))
-		if _, err := inv.c.d.stack.transact(ctx, f, req); err != nil {
+		if err != nil {
 			inv.c.d.log.Warn("a CANCEL was not answered", "trunk", inv.t.Name, "call", inv.c.in.ID, "error", err)
 		}
 	})
+}
+
+func (inv *invite) cancelOnce(ctx context.Context) error {
+	f := inv.flow
+	if f.lost() {
+		var err error
+		if f, err = inv.c.d.flows.to(ctx, inv.hop); err != nil {
+			return err
+		}
+	}
+	req := inv.like(msg.CANCEL)
+	req.AppendHeader(msg.NewHeader("Reason", causeFor(inv.why())))
+	_, err := inv.c.d.stack.transact(ctx, f, req)
+	return err
 }
 
 // like returns a request that belongs to the INVITE's transaction: CANCEL, or ACK of a refusal. Its

@@ -63,6 +63,9 @@ func (g *dialog) answerTo(req *msg.Request) (answer []byte, err error) {
 		answer, err = s.Reoffer(offer)
 		return err
 	})
+	if err == nil && offer != nil && !g.c.wasAnswered() {
+		g.remember(offer, true)
+	}
 	return answer, err
 }
 

@@ -12,7 +12,7 @@ import (
 // prack acknowledges a provisional response that asks for it (RFC 3262, section 4). It returns
 // false for one that was acknowledged before, or comes out of order: that one is to be ignored.
 func (g *dialog) prack(inv *invite, res *msg.Response) bool {
-	if !hasToken(header(res, "require"), "100rel") {
+	if !isReliable(res) {
 		return true
 	}
 	number, err := strconv.ParseUint(strings.TrimSpace(header(res, "rseq")), 10, 32)
@@ -40,15 +40,18 @@ func (g *dialog) prack(inv *invite, res *msg.Response) bool {
 	return true
 }
 
-// remember keeps a description of a provisional response: the answer may have none.
-func (g *dialog) remember(sdp []byte) {
+func isReliable(res *msg.Response) bool { return hasToken(header(res, "require"), "100rel") }
+
+// remember keeps a description from before the answer, which may have none. Where it is agreed, by a reliable
+// response or since, what the answer has is a repetition of an older one at most (RFC 6337, section 2.2).
+func (g *dialog) remember(sdp []byte, agreed bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.early = sdp
+	g.early, g.agreed = sdp, g.agreed || agreed
 }
 
-func (g *dialog) remembered() []byte {
+func (g *dialog) remembered() (sdp []byte, agreed bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.early
+	return g.early, g.agreed
 }

@@ -94,6 +94,10 @@ func (g *dialog) take(req *msg.Request, tx msg.ServerTransaction) {
 		}
 		return
 	}
+	if req.Method == msg.CANCEL { // of a request that is answered, or never was
+		d.respond(tx, req, msg.StatusCallTransactionDoesNotExists, "Call/Transaction Does Not Exist")
+		return
+	}
 	if !g.inOrder(req) { // RFC 3261, section 12.2.2
 		d.respond(tx, req, msg.StatusInternalServerError, "CSeq Out of Order")
 		return

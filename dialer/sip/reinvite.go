@@ -65,10 +65,10 @@ func (g *dialog) reinviteOnce(ctx context.Context, offer []byte) (*msg.Response,
 	req.AppendHeader(msg.NewHeader("Allow", allowed))
 	req.AppendHeader(msg.NewHeader("Supported", "timer"))
 	askFor(req, g.c.timer.interval(), 0, "uac")
+	setSDP(req, offer)
 	if err := g.cred.apply(req); err != nil {
 		return nil, err
 	}
-	setSDP(req, offer)
 	f = g.enlarge(ctx, req, f)
 	inv := &invite{
 		c: g.c, t: g.t, hop: g.hopTo(f.transport, f.remote, g.t.host), flow: f, req: req, cred: g.cred, re: g,

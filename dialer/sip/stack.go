@@ -169,6 +169,9 @@ func (st *stack) transact(ctx context.Context, f *flow, req *msg.Request) (*msg.
 				return res, nil
 			}
 		case <-tx.Done():
+			if err := tx.Err(); errors.Is(err, msg.ErrTransactionTransport) { // sipgo ends it then, and sends no more
+				return nil, &writeError{0, err}
+			}
 			return nil, errSilence
 		case <-gone:
 			gone = nil

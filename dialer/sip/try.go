@@ -224,6 +224,7 @@ func (c *call) early(inv *invite, res *msg.Response) {
 	} else if res.Contact() != nil {
 		g.refresh(res)
 	}
+	g.cred.taken() // or a PRACK could not answer a challenge of its own
 	if !g.prack(inv, res) {
 		return // it was heard before
 	}
@@ -236,7 +237,7 @@ func (c *call) early(inv *invite, res *msg.Response) {
 		c.d.log.Info("early media cannot be heard", "trunk", inv.t.Name, "call", c.in.ID, "error", err)
 		return
 	}
-	g.remember(sdp)
+	g.remember(sdp, isReliable(res))
 }
 
 // accept takes an answer. It is not the call where the call was given up meanwhile.
@@ -277,8 +278,8 @@ var errNoDescription = errors.New("the answer has no session description")
 // reliable provisional response had.
 func (c *call) hearAnswer(g *dialog, res *msg.Response) error {
 	sdp := descriptionOf(res)
-	if sdp == nil {
-		sdp = g.remembered()
+	if early, agreed := g.remembered(); sdp == nil || agreed {
+		sdp = early
 	}
 	if sdp == nil {
 		return errNoDescription
