@@ -57,6 +57,7 @@ func (l *loop) follow(ctx context.Context, p placement, resume bool) {
 // the call is to end, since only the carrier can end it.
 func (l *loop) resume(ctx context.Context, p placement, report func(dialer.Progress)) (dialer.Outcome, error) {
 	const most = 30 * time.Second
+	p.call = l.complete(ctx, p.call)
 	for wait := time.Second; ; wait = min(2*wait, most) {
 		last := ctx.Err() != nil
 		o, err := l.guard(ctx, p, p.carrier.resumer.Resume, report)
@@ -67,6 +68,21 @@ func (l *loop) resume(ctx context.Context, p placement, report func(dialer.Progr
 			"carrier", p.carrier.name, "wait", wait, "error", err)
 		l.sys.wait(ctx, nil, l.sys.now().Add(wait))
 	}
+}
+
+// complete adds to a call that was taken over what was not asked for then, since all calls wait for that: who
+// talks in it, and how long it may ring and last. Where it cannot be learned, the call does without.
+func (l *loop) complete(ctx context.Context, c dialer.Call) dialer.Call {
+	// To hang up takes them, too; and so much earlier than the engine gives up who does not.
+	ctx, cancel := l.sys.timeout(context.WithoutCancel(ctx), min(l.s.e.cfg.StoreTimeout, l.s.e.cfg.Grace/2))
+	defer cancel()
+	if agent, err := l.s.e.cfg.Directory.Agent(ctx, c.Org, c.Agent.ID); err == nil {
+		c.Agent = agent
+	}
+	if b, err := l.s.e.cfg.Store.Batch(ctx, c.Org, c.Batch); err == nil {
+		c.RingTimeout, c.MaxDuration = b.RingTimeout, b.MaxDuration
+	}
+	return c
 }
 
 // untold says that an error of Resume is none of the answers there are.

@@ -30,6 +30,7 @@ type carrier struct {
 	most     int       // channels that there are
 	heaviest int       // the most channels that one call has asked for; 0: none has asked
 	queue    []*seat
+	kept     int // channels that are held for seats
 
 	share int // that this node may use, see nodes.go
 	wants int // that it would like to; 0: it is content
@@ -94,6 +95,9 @@ func (c *carrier) try(s *seat, from dialer.Phone, now time.Time, units int) (ref
 	defer c.mu.Unlock()
 	c.heaviest = max(c.heaviest, min(units, c.most))
 	if c.share == 0 {
+		if s.granted { // before the share was given up
+			c.leave(s)
+		}
 		c.enqueue(s, 0)
 		return refusal{reason: WaitChannels}, false
 	}
@@ -110,7 +114,9 @@ func (c *carrier) try(s *seat, from dialer.Phone, now time.Time, units int) (ref
 		return refusal{reason: WaitChannels}, false
 	}
 	if at, ok := c.setStartAside(s, now); !ok {
-		s.granted, s.units = c.channels != nil, units
+		if s.granted, s.units = c.channels != nil, units; s.granted {
+			c.kept += units
+		}
 		return refusal{reason: WaitPacing, until: at}, false
 	}
 	s.start = nil
@@ -163,6 +169,7 @@ func (c *carrier) takeChannels(s *seat, units int) bool {
 		return true
 	case s.granted && s.units == units:
 		s.granted, s.units = false, 0
+		c.kept -= units
 		return true
 	case s.granted, s.units == 0: // for a call of another weight; or it waited for a probe
 		c.leave(s)
@@ -288,6 +295,7 @@ func (c *carrier) handOver() {
 		}
 		c.queue = c.queue[1:]
 		s.granted = s.units > 0
+		c.kept += s.units
 		s.wake()
 	}
 }
@@ -310,6 +318,7 @@ func (c *carrier) leave(s *seat) {
 	units, granted := s.units, s.granted
 	s.units, s.granted = 0, false
 	if granted {
+		c.kept -= units
 		c.channels.release(units)
 	}
 	if c.contended() {

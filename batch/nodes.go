@@ -164,12 +164,12 @@ func (c *carrier) fair(s share) int {
 	return mine * whole / c.most
 }
 
-// used is the share that its calls have.
+// used is the share that its calls have, and those that are about to begin.
 func (c *carrier) used() int {
 	if c.most == 0 {
 		return 0
 	}
-	return min(((c.units+c.before)*whole+c.most-1)/c.most, whole)
+	return min(((c.units+c.before+c.kept)*whole+c.most-1)/c.most, whole)
 }
 
 // setShare changes what this node may use.

@@ -47,7 +47,7 @@ func (d *directory) Agent(_ context.Context, org, id string) (dialer.Agent, erro
 	if _, ok := d.orgs[org]; !ok || id != "agent" {
 		return dialer.Agent{}, batch.ErrNotFound
 	}
-	return dialer.Agent{ID: id}, nil
+	return dialer.Agent{ID: id, URL: "wss://agents.example/agent"}, nil
 }
 
 func (d *directory) Number(_ context.Context, org, id string) (batch.Number, error) {
