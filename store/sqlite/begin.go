@@ -33,6 +33,9 @@ func (w *writer) begin() error {
 		w.conn = conn
 	}
 	err := w.lock(ctx)
+	if err == nil {
+		err = w.settle()
+	}
 	if err != nil && !isBusy(err) {
 		w.drop(err)
 	}

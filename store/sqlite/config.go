@@ -21,6 +21,8 @@ type Config struct {
 	// Logger gets what the store had to repair, and writes that failed for everybody.
 	// Nil discards.
 	Logger *slog.Logger
+
+	openLog func(path string) (logFile, error) // of tests, whose disk is not the system's
 }
 
 var (
@@ -49,4 +51,11 @@ func (c Config) logger() *slog.Logger {
 		return slog.New(slog.DiscardHandler)
 	}
 	return c.Logger
+}
+
+func (c Config) log() func(path string) (logFile, error) {
+	if c.openLog == nil {
+		return openLog
+	}
+	return c.openLog
 }

@@ -6,7 +6,9 @@
 // The file is in write-ahead mode with synchronous=FULL: what a method has acknowledged
 // survives kill -9 and a power cut. After an I/O error or on a full disk the writes that were
 // under way fail, nothing of them is half there, and the next ones open the file again, so
-// the store is back as soon as the disk is. Not for network filesystems.
+// the store is back as soon as the disk is. After a sync that has failed the system may show for good what
+// never reached the disk, so the first write of each connection writes the log that it has found again
+// before it commits: up to 16 MB, as a rule nothing. Not for network filesystems.
 //
 // # One writer, group commit
 //

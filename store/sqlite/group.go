@@ -136,5 +136,5 @@ func (w *writer) drop(cause error) {
 	if err := w.conn.Close(); err != nil {
 		w.log.Warn("sqlite: closing the connection", "error", err)
 	}
-	w.conn = nil
+	w.conn, w.settled = nil, false
 }

@@ -121,7 +121,8 @@ func (b *beat) settled(err error) {
 	}
 }
 
-const selectNodes = "SELECT id, regions, carriers, shares, started_at, expires_at FROM nodes WHERE expires_at > ? ORDER BY key"
+const selectNodes = `SELECT id, regions, carriers, shares, started_at, expires_at FROM nodes
+	WHERE expires_at > ? ORDER BY key`
 
 // Nodes implements [store.Store]. A node whose process was killed is among them until its
 // lease runs out or another node dials.

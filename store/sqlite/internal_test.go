@@ -34,7 +34,10 @@ func newBench(t *testing.T) *bench {
 	require.NoError(t, err)
 	_, err = prepare(t.Context(), conn)
 	require.NoError(t, err)
-	w := &writer{dsn: writerDSN(path), conn: conn, jobs: make(chan *job, 16), log: slog.New(slog.DiscardHandler)}
+	w := &writer{
+		dsn: writerDSN(path), conn: conn, path: path, openLog: openLog,
+		jobs: make(chan *job, 16), log: slog.New(slog.DiscardHandler),
+	}
 	t.Cleanup(func() {
 		if w.conn != nil {
 			require.NoError(t, w.conn.Close())

@@ -62,7 +62,7 @@ func open(ctx context.Context, c Config) (*Store, error) {
 		return nil, errors.Join(err, readers.Close())
 	}
 	s := &Store{log: c.logger(), readers: readers, owner: newOwnership(path), closed: make(chan struct{})}
-	s.writer = startWriter(writerDSN(path), conn, s.log) //nolint:contextcheck // it outlives ctx
+	s.writer = startWriter(path, conn, c) //nolint:contextcheck // it outlives ctx
 	return s, nil
 }
 

@@ -16,6 +16,10 @@ type writer struct {
 	done chan struct{}
 	err  error       // of closing the connection; read after done
 	conn *connection // nil after a failure, until the next job
+
+	path    string // of the database
+	openLog func(path string) (logFile, error)
+	settled bool // the log that conn has found is durable
 }
 
 // job is one write of one caller.
@@ -26,9 +30,9 @@ type job struct {
 	answer  chan error
 }
 
-func startWriter(dsn string, conn *connection, log *slog.Logger) *writer {
+func startWriter(path string, conn *connection, c Config) *writer {
 	w := &writer{
-		dsn: dsn, log: log, conn: conn,
+		dsn: writerDSN(path), log: c.logger(), conn: conn, path: path, openLog: c.log(),
 		jobs: make(chan *job), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	go w.loop()
