@@ -1,19 +1,18 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	_ "embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
 	"strings"
 
 	"github.com/outdial/outdial/batch/config"
-	_ "github.com/outdial/outdial/dialer/fake" // the carrier kind fake://
-	_ "github.com/outdial/outdial/dialer/sip"  // sip:// and sips://
+	"github.com/outdial/outdial/dialer"
+	_ "github.com/outdial/outdial/dialer/fake"   // the carrier kind fake://
+	_ "github.com/outdial/outdial/dialer/sip"    // sip:// and sips://
+	_ "github.com/outdial/outdial/dialer/twilio" // twilio://
 )
 
 //go:embed default.yaml
@@ -49,6 +48,41 @@ func (a *app) loadConfig() (*config.Config, error) {
 	}
 	return c, nil
 }
+
+// servedConfig is what serve needs of a configuration.
+type servedConfig interface {
+	source
+
+	Config() *config.Config              // as it is now
+	Carrier(name string) []dialer.Dialer // what a name stands for, and then what it stood for before
+}
+
+// openConfig opens a configuration for as long as the process lives: one with a file can be read again.
+func (a *app) openConfig() (servedConfig, error) {
+	if a.cli.Config == "" {
+		c, err := a.loadConfig()
+		if err != nil {
+			return nil, err
+		}
+		return builtIn{c, c}, nil
+	}
+	l, err := config.Open(a.cli.Config)
+	if err != nil {
+		return nil, usage(err)
+	}
+	return l, nil
+}
+
+// builtIn is the configuration without a file.
+type builtIn struct {
+	source
+
+	config *config.Config
+}
+
+func (b builtIn) Config() *config.Config { return b.config }
+
+func (b builtIn) Carrier(name string) []dialer.Dialer { return []dialer.Dialer{b.Dialers()[name]} }
 
 // organisation is the one that --org names, or the only one.
 func (a *app) organisation(c *config.Config) (string, error) {
@@ -96,8 +130,12 @@ func (a *app) openExisting(ctx context.Context) (*session, error) {
 	if a.cli.Server != "" {
 		return a.openServer()
 	}
-	if _, err := os.Stat(a.database()); errors.Is(err, fs.ErrNotExist) {
-		return nil, usagef("there is no database %s: outdial run makes it, and --db names another", a.database())
+	d, err := a.database()
+	if err != nil {
+		return nil, err
+	}
+	if err := d.exists(); err != nil {
+		return nil, err
 	}
 	c, err := a.loadConfig()
 	if err != nil {
@@ -107,27 +145,26 @@ func (a *app) openExisting(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
-	return a.open(ctx, c, org)
+	return a.open(ctx, d.asItIs(), c, org)
+}
+
+// logger is for commands whose log is only wanted with --verbose.
+func (a *app) logger() *slog.Logger {
+	if a.cli.Verbose {
+		return slog.New(slog.NewTextHandler(a.stderr, nil))
+	}
+	return slog.New(slog.DiscardHandler)
 }
 
 // open takes c over: the session closes it.
-func (a *app) open(ctx context.Context, c *config.Config, org string) (*session, error) {
-	logger := slog.New(slog.DiscardHandler)
-	if a.cli.Verbose {
-		logger = slog.New(slog.NewTextHandler(a.stderr, nil))
-	}
-	l, err := openLocal(ctx, a.database(), c, logger, drainTimeout)
+func (a *app) open(ctx context.Context, d database, c *config.Config, org string) (*session, error) {
+	l, err := openLocal(ctx, d, c, a.logger(), times{drain: drainTimeout})
 	if err != nil {
 		return nil, err
 	}
 	l.org = org
 	return &session{backend: l, local: l}, nil
 }
-
-const defaultDatabase = "outdial.db"
-
-// database is the file that --db names.
-func (a *app) database() string { return cmp.Or(a.cli.DB, defaultDatabase) }
 
 // with opens what one command works on and closes it behind it.
 func (a *app) with(ctx context.Context, do func(*session) error) (err error) {

@@ -16,6 +16,7 @@ import (
 type cli struct {
 	Config  string `help:"The configuration: organisations, agents, carriers and numbers. Without it, a built-in one whose carrier is an imitation: nobody's phone rings." placeholder:"FILE" type:"path"`
 	DB      string `name:"db" help:"The file that keeps batches and calls (default: outdial.db)." placeholder:"FILE" type:"path"`
+	Store   string `help:"The PostgreSQL database that keeps them instead of a file. Any number of processes may dial from it together." placeholder:"URL" env:"OUTDIAL_STORE"`
 	Org     string `help:"The organisation. Can be left out where the configuration has only one." placeholder:"ID" aliases:"organisation"`
 	Server  string `help:"Do it at this server instead of in a database." placeholder:"URL" env:"OUTDIAL_SERVER"`
 	APIKey  string `name:"key" help:"The API key for the server. Better set in the environment: others can see the arguments of a process." placeholder:"KEY" env:"OUTDIAL_KEY"`
@@ -32,8 +33,10 @@ type cli struct {
 	Target targetCmd `cmd:"" help:"Change how many calls of a batch may be in progress at once."`
 	Cancel cancelCmd `cmd:"" help:"Never call the recipients of a batch that are still queued."`
 	Retry  retryCmd  `cmd:"" help:"Queue the recipients of a batch again whose call failed."`
+	Check  checkCmd  `cmd:"" help:"Check a configuration and say what it has."`
 	Serve  serveCmd  `cmd:"" help:"Dial what others ask for over HTTP, until told to stop."`
 	Key    keyCmd    `cmd:"" help:"Make an API key for the HTTP interface."`
+	Nodes  nodesCmd  `cmd:"" help:"List the processes that dial from a database."`
 	Help   helpCmd   `cmd:"" help:"Explain a command."`
 }
 

@@ -18,8 +18,10 @@
 //	outdial target BATCH N   change how many calls may be in progress at once
 //	outdial cancel BATCH     never call those that are still queued
 //	outdial retry BATCH      queue those again whose call failed
+//	outdial check CONFIG     check a configuration and say what it has
 //	outdial serve            dial what others ask for over HTTP
 //	outdial key              make an API key for that
+//	outdial nodes            list the processes that dial
 //	outdial help COMMAND     explain a command
 //
 // A BATCH is named by its id, by the first few characters of it, or by the word last.
@@ -50,8 +52,24 @@
 // database have recipients to dial; --with-others allows it.
 //
 // Ctrl-C and SIGTERM stop the dialling and let the calls in progress end; a second one
-// ends the process at once. Only one process at a time dials from a database: another
+// ends the process at once. Only one process at a time dials from a database that is a file: another
 // one that is started meanwhile waits, and its batch is dialled by the first.
+//
+// # Several processes
+//
+// With --store URL, or OUTDIAL_STORE in the environment, batches and calls are kept in a PostgreSQL database
+// instead of a file. outdial run and outdial serve make its tables, in the schema outdial; the other commands only
+// look. Any number of processes, on any machines, may then dial from it together, over the same batches: give them
+// the same configuration. The limits of organisations and batches hold over all of them, and the channels and the
+// pace of a carrier are shared between those that have it. Each serve answers for every batch, so a load balancer
+// may stand before them. outdial nodes lists those that live, with what each has of which carrier.
+//
+// A process that dies is missed when its lease has run out (--lease): the others then take its calls over, and go
+// on with those that their carrier can tell about. A carrier that calls back, as Twilio does, had better reach the
+// process that placed the call: give each a public URL of its own, by a reference to its environment in the
+// configuration.
+//
+// No output has the password of the URL. In the environment, other users of the machine do not see it either.
 //
 // # Serving
 //
@@ -68,11 +86,31 @@
 // read, so that clients go on after a restart. The standard error output has the log, in which
 // phone numbers are never whole.
 //
+// SIGHUP has it read the configuration again. What it says applies to the next call and the next request, API
+// keys included: calls in progress go on over the carrier where they began, which is closed when the last
+// of them is over. The log says what has changed. A file with a mistake changes nothing; the log has
+// every mistake.
+//
+// # Carriers that call back
+//
+// Twilio tells over HTTP what becomes of its calls, and connects them to their agents. serve answers it
+// at /carriers/NAME/, where NAME is the carrier's in the configuration: the public URL of the carrier
+// has to lead there. No API key is asked for, since the carrier signs what it sends. When it is told to stop,
+// serve goes on answering until the last call is over. outdial run does the same at the address that --listen gives,
+// which is required where the batch's number has such a carrier.
+//
+// # Checking a configuration
+//
+// outdial check reads a configuration as serve would, tells every mistake with its line, or else what the
+// file has, without secrets. It opens every carrier for that and calls nobody; a carrier that listens at a fixed
+// port cannot be opened while another process listens there. With --probe it asks all carriers at once
+// whether they would take calls, and ends with 1 if one would not.
+//
 // # At a server
 //
 // With --server URL, or OUTDIAL_SERVER in the environment, every other command works over that interface
 // instead of a database, with the key in OUTDIAL_KEY: the same output, the same exit codes. Only
-// these differ. run needs --agent and --from, since the server's configuration is not
+// these differ. A server does not tell its nodes. run needs --agent and --from, since the server's configuration is not
 // known here, and has no --dry-run. It follows what the server does; Ctrl-C leaves the batch to the
 // server, which goes on, and the same command follows it again. It finds the batch of an
 // earlier run by its recipients, and creates it under an Idempotency-Key, so that no
@@ -84,8 +122,8 @@
 // The standard output has results only: the table, or with --json one JSON document, or with
 // --out - the CSV. Everything else is said on the standard error output: a progress bar if
 // somebody watches, otherwise a plain line every few seconds. A JSON document has the
-// members that apply of batch, batches, outcomes, waiting, recipients, plan, file, key, note and
-// error; names are in snake_case and times are RFC 3339 in UTC. Whole phone numbers stand in
+// members that apply of batch, batches, outcomes, refusals, waiting, recipients, plan, check, file, key, nodes, note
+// and error; names are in snake_case and times are RFC 3339 in UTC. Whole phone numbers stand in
 // results only (--out, export), nowhere else.
 //
 // The exit code is 0 when the batch is over; 1 when something failed, or not one call could

@@ -28,7 +28,7 @@ func (c *exportCmd) Run(ctx context.Context, a *app) error {
 			return err
 		}
 		if a.cli.JSON {
-			a.printJSON(document{Batch: batchOf(r.batch), Recipients: recipientsOf(r.results)})
+			a.printJSON(document{Batch: batchOf(r.batch), Recipients: recipientsOf(r.results, r.tries)})
 			return nil
 		}
 		return a.writeResults(c.Out, r.results, style(c.Plain))

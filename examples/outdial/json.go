@@ -17,11 +17,14 @@ type document struct {
 	Batch      *batchJSON      `json:"batch,omitempty"`
 	Batches    *[]batchJSON    `json:"batches,omitempty"`
 	Outcomes   *[]outcomeJSON  `json:"outcomes,omitempty"`
+	Refusals   []refusalJSON   `json:"refusals,omitempty"`
 	Waiting    *waitingJSON    `json:"waiting,omitempty"`
 	Recipients []recipientJSON `json:"recipients,omitempty"`
 	Plan       *planJSON       `json:"plan,omitempty"`
+	Check      *checkJSON      `json:"check,omitempty"`
 	File       *fileJSON       `json:"file,omitempty"`
 	Key        *keyJSON        `json:"key,omitempty"`
+	Nodes      *[]nodeJSON     `json:"nodes,omitempty"`
 	Note       string          `json:"note,omitempty"`
 	Error      *errJSON        `json:"error,omitempty"`
 }
@@ -125,16 +128,19 @@ type recipientJSON struct {
 	StartedAt    time.Time       `json:"started_at,omitzero"`
 	EndedAt      time.Time       `json:"ended_at,omitzero"`
 	Carrier      string          `json:"carrier,omitempty"`
+	Tries        []tryJSON       `json:"tries,omitempty"` // of the last call: the carriers that refused it before
 	Metadata     json.RawMessage `json:"metadata,omitempty"`
 }
 
-func recipientsOf(results []csvfile.Result) []recipientJSON {
+// recipientsOf takes the tries by the call's id.
+func recipientsOf(results []csvfile.Result, tries map[string][]store.Try) []recipientJSON {
 	out := make([]recipientJSON, len(results))
 	for i, r := range results {
 		out[i] = recipientJSON{
 			ID: r.RecipientID, To: string(r.To), Status: r.Status, EndReason: r.EndReason, Error: r.Error,
 			Attempts: r.Attempts, CallID: r.CallID, DispatchedAt: r.Dispatched.UTC(), RangAt: r.Rang.UTC(),
 			StartedAt: r.Started.UTC(), EndedAt: r.Ended.UTC(), Carrier: r.Carrier, Metadata: r.Metadata,
+			Tries: triesOf(tries[r.CallID]),
 		}
 	}
 	return out

@@ -102,6 +102,7 @@ func quietEnv() env {
 	return env{
 		stdin: eof{}, stdout: io.Discard, stderr: io.Discard, now: time.Now, pace: 10 * time.Millisecond, exit: func(int) {},
 		signals: func() (<-chan os.Signal, func()) { return nil, func() {} },
+		hangups: func() (<-chan os.Signal, func()) { return nil, func() {} },
 	}
 }
 

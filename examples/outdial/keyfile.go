@@ -34,7 +34,7 @@ func (a *app) keys(c *config.Config) (hashes map[[32]byte]string, key string, er
 	if err != nil {
 		return nil, "", err
 	}
-	if key, err = keptKey(a.database() + keySuffix); err != nil {
+	if key, err = keptKey(a.keyFile()); err != nil {
 		return nil, "", err
 	}
 	return map[[32]byte]string{httpapi.HashKey(key): org}, key, nil

@@ -23,7 +23,7 @@ import (
 )
 
 var (
-	killCount = flag.Int("kills", 0, "how often to kill outdial; 0: 200 with OUTDIAL_REQUIRE=all, else 25")
+	killCount = flag.Int("kills", 0, "how often to kill outdial; 0: 100 with OUTDIAL_REQUIRE=all, else 25")
 	killSeed  = flag.Uint64("killseed", 0, "when to kill it; 0: another time each run")
 )
 
@@ -82,7 +82,7 @@ func newKiller(t *testing.T) *killer {
 	if total == 0 {
 		total = 25
 		if os.Getenv("OUTDIAL_REQUIRE") == "all" {
-			total = 200
+			total = 100
 		}
 	}
 	seed := cmp.Or(*killSeed, uint64(time.Now().UnixNano()))

@@ -9,9 +9,8 @@ import (
 	"time"
 
 	"github.com/outdial/outdial/batch"
-	"github.com/outdial/outdial/batch/config"
+	"github.com/outdial/outdial/dialer"
 	"github.com/outdial/outdial/store"
-	"github.com/outdial/outdial/store/sqlite"
 )
 
 var _ backend = (*local)(nil)
@@ -19,22 +18,36 @@ var _ backend = (*local)(nil)
 // local is an open database, and an engine over it.
 type local struct {
 	org    string // whose batches the commands are about
-	config *config.Config
-	store  *sqlite.Store
+	config source
+	store  closingStore
 	engine *batch.Engine
 	logger *slog.Logger
-	drain  time.Duration // how long calls in progress may take to end
+	times  times
+}
+
+// times are the engine's that can be chosen.
+type times struct {
+	drain time.Duration // how long calls in progress may take to end
+	lease time.Duration // how long after a process's last sign of life others take its calls over; 0: the engine's default
+}
+
+// source is a configuration, or one that can be read again.
+type source interface {
+	batch.Directory
+
+	Dialers() map[string]dialer.Dialer
+	Close() error
 }
 
 // openLocal takes c over: it is closed with what is returned.
 func openLocal(
-	ctx context.Context, path string, c *config.Config, logger *slog.Logger, drain time.Duration,
+	ctx context.Context, d database, c source, logger *slog.Logger, t times,
 ) (*local, error) {
-	st, err := sqlite.Open(ctx, sqlite.Config{Path: path, Logger: logger})
+	st, err := d.open(ctx, logger)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("the database cannot be used: %w", err), c.Close())
+		return nil, first(err, c.Close())
 	}
-	l := &local{config: c, store: st, logger: logger, drain: drain}
+	l := &local{config: c, store: st, logger: logger, times: t}
 	if l.engine, err = l.newEngine(); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
@@ -45,7 +58,7 @@ func openLocal(
 func (l *local) newEngine() (*batch.Engine, error) {
 	e, err := batch.New(batch.Config{
 		Store: l.store, Directory: l.config, Dialers: l.config.Dialers(), Logger: l.logger,
-		DrainTimeout: l.drain,
+		DrainTimeout: l.times.drain, Lease: l.times.lease,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("starting the engine: %w", err)

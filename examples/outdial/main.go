@@ -19,6 +19,7 @@ func main() {
 		tty:     isTerminal(os.Stdout) && isTerminal(os.Stderr),
 		now:     time.Now,
 		signals: signals,
+		hangups: hangups,
 		exit:    os.Exit,
 		pace:    3 * time.Second,
 	}))
@@ -44,10 +45,19 @@ type env struct {
 	// signals begins to catch Ctrl-C and SIGTERM, until stop is called. Before, they end the
 	// process, as is right for a command that dials nobody.
 	signals func() (caught <-chan os.Signal, stop func())
+
+	// hangups does the same for SIGHUP.
+	hangups func() (caught <-chan os.Signal, stop func())
 }
 
 func signals() (<-chan os.Signal, func()) {
 	caught := make(chan os.Signal, 2)
 	signal.Notify(caught, os.Interrupt, syscall.SIGTERM)
+	return caught, func() { signal.Stop(caught) }
+}
+
+func hangups() (<-chan os.Signal, func()) {
+	caught := make(chan os.Signal, 1) // one that waits stands for as many as come meanwhile
+	signal.Notify(caught, syscall.SIGHUP)
 	return caught, func() { signal.Stop(caught) }
 }

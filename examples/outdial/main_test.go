@@ -23,11 +23,12 @@ import (
 
 func TestMain(m *testing.M) {
 	// Those who develop this may well have them set.
-	for _, name := range []string{"OUTDIAL_SERVER", "OUTDIAL_KEY"} {
+	for _, name := range []string{"OUTDIAL_SERVER", "OUTDIAL_KEY", "OUTDIAL_STORE"} {
 		if err := os.Unsetenv(name); err != nil {
 			panic(err)
 		}
 	}
+	registerKinds()
 	goleak.VerifyTestMain(m)
 }
 
@@ -53,10 +54,11 @@ type world struct {
 func newWorld(t *testing.T, carrier string) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir(), signals: make(chan os.Signal, 2), exits: make(chan int, 1)}
+	carrier = strings.Replace(carrier, "BOOKS", w.path("books.jsonl"), 1)
 	w.write("config.yaml", `
 organisations: {demo: {concurrency_limit: 8, region: EU, api_keys: ["`+hashOf(testKey)+`"]}}
 agents: {greeter: {}}
-carriers: {imitation: "`+strings.Replace(carrier, "BOOKS", w.path("books.jsonl"), 1)+`"}
+carriers: {imitation: {url: "`+carrier+`", guard: off}}
 numbers: {london: {e164: "+442079460000", carriers: [imitation], any_region: true}}
 `)
 	return w

@@ -19,7 +19,9 @@ import (
 type report struct {
 	batch    store.Batch
 	outcomes []outcomeJSON
+	refusals []refusalJSON
 	results  []csvfile.Result
+	tries    map[string][]store.Try // by the call's id
 }
 
 // report reads what is known of a batch; the metadata, which can be large, only on request.
@@ -36,9 +38,14 @@ func (s *session) report(ctx context.Context, id string, metadata bool) (report,
 	for _, c := range list {
 		calls[c.ID] = c
 	}
-	r := report{batch: b, outcomes: summarise(recipients, calls)}
+	r := report{
+		batch: b, outcomes: summarise(recipients, calls), refusals: refusalsOf(list), tries: map[string][]store.Try{},
+	}
 	for _, rec := range recipients {
 		r.results = append(r.results, resultOf(rec, calls[rec.CallID]))
+		if tries := calls[rec.CallID].Tries; tries != nil {
+			r.tries[rec.CallID] = tries
+		}
 	}
 	return r, nil
 }
@@ -69,7 +76,7 @@ func (c *runCmd) conclude(ctx context.Context, a *app, s *session, b store.Batch
 		return err // it is the one document
 	}
 	if a.cli.JSON {
-		a.printJSON(document{Batch: batchOf(r.batch), Outcomes: &r.outcomes})
+		a.printJSON(document{Batch: batchOf(r.batch), Outcomes: &r.outcomes, Refusals: r.refusals})
 	} else {
 		a.tellOutcome(r, a.now().Sub(started), c.Out)
 		a.tellRest(s, r.batch)
@@ -86,6 +93,7 @@ func (a *app) tellOutcome(r report, took time.Duration, out string) {
 	fmt.Fprintf(w, "\nBatch %s %q: %s, %s.\n\n",
 		b.ID, b.Name, plural(b.Counts.Scheduled(), "recipient"), standingOf(b))
 	printOutcomes(w, r.outcomes)
+	printRefusals(w, r.refusals)
 	fmt.Fprintln(w)
 	if took > time.Second {
 		a.say("It took %v.", roughly(took))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -30,6 +31,7 @@ type runCmd struct {
 	Plain      bool   `group:"Doing it:" help:"Leave the cells of --out as they are, for programs. Without it, no cell can be taken for a formula."`
 	DryRun     bool   `group:"Doing it:" help:"Check everything and say what would happen. Nothing is written."`
 	Again      bool   `group:"Doing it:" help:"Call everybody again if a batch of these recipients is over already."`
+	Listen     string `group:"Doing it:" help:"Where carriers that call back, as Twilio does, reach this process: at /carriers/NAME/ there." placeholder:"ADDRESS"`
 	WithOthers bool   `group:"Doing it:" help:"Go on with the other open batches of the database as well."`
 }
 
@@ -44,23 +46,34 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 	if a.cli.Server != "" {
 		return c.runAtServer(ctx, a)
 	}
+	d, err := a.database()
+	if err != nil {
+		return err
+	}
 	conf, err := a.loadConfig()
 	if err != nil {
 		return err
 	}
 	p, err := c.plan(ctx, a, conf)
+	if err == nil {
+		err = c.checkListen(conf, p)
+	}
 	if err != nil || c.DryRun {
 		if err == nil {
 			err = a.tellPlan(ctx, conf, p)
 		}
 		return first(err, conf.Close())
 	}
-	s, err := a.open(ctx, conf, p.org)
+	l, err := c.listen(ctx, a, conf)
 	if err != nil {
-		return err
+		return first(err, conf.Close())
+	}
+	s, err := a.open(ctx, d, conf, p.org)
+	if err != nil {
+		return first(err, l.stop(ctx))
 	}
 	err = c.dial(ctx, a, s, p)
-	return first(err, s.Close())
+	return first(err, errors.Join(l.stop(ctx), s.Close()))
 }
 
 func (c *runCmd) dial(ctx context.Context, a *app, s *session, p plan) error {

@@ -25,6 +25,8 @@ type serveCmd struct {
 	Finish time.Duration `group:"Stopping:" default:"10s" help:"How long requests may take to be answered after that (default: 10s)." placeholder:"TIME"`
 	Drain  time.Duration `group:"Stopping:" default:"30s" help:"How long calls in progress may take to end, all told; then they are hung up (default: 30s)." placeholder:"TIME" aliases:"drain-timeout"`
 
+	Lease time.Duration `group:"Several processes over one PostgreSQL database:" default:"10s" help:"How long after this one's last sign of life the others take its calls over (default: 10s)." placeholder:"TIME"`
+
 	Log string `group:"Telling:" default:"text" enum:"text,json" help:"How to write the log to the standard error output: text or json (default: text)." placeholder:"FORMAT"`
 }
 
@@ -37,11 +39,15 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	conf, err := a.loadConfig()
+	d, err := a.database()
 	if err != nil {
 		return err
 	}
-	keys, key, err := a.keys(conf)
+	conf, err := a.openConfig()
+	if err != nil {
+		return err
+	}
+	keys, key, err := a.keys(conf.Config())
 	if err != nil {
 		return first(err, conf.Close())
 	}
@@ -49,11 +55,11 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return first(fmt.Errorf("it cannot listen at %s: %w", c.Listen, err), conf.Close())
 	}
-	l, err := openLocal(ctx, a.database(), conf, c.logger(a), c.drain())
+	l, err := openLocal(ctx, d, conf, c.logger(a), times{drain: c.drain(), lease: c.Lease})
 	if err != nil {
 		return first(err, listener.Close())
 	}
-	s := &serving{cmd: c, app: a, local: l, listener: listener, certificate: certificate}
+	s := &serving{cmd: c, app: a, config: conf, database: d, local: l, listener: listener, certificate: certificate}
 	if err := s.prepare(keys); err != nil { //nolint:contextcheck // the requests bring their own
 		return first(err, errors.Join(listener.Close(), l.Close()))
 	}
@@ -69,11 +75,16 @@ func (c *serveCmd) check() error {
 		return usagef("--tls-cert and --tls-key go together")
 	case c.Rate < 0 || c.Burst < 0 || c.MaxBody < 0:
 		return usagef("--rate, --burst and --max-body: expected at least 0")
+	case c.Lease < minLease:
+		return usagef("--lease: expected at least %v", minLease)
 	case c.Notice < 0 || c.Finish < 0 || c.Drain < 0:
 		return usagef("--notice, --finish and --drain: expected at least 0s")
 	}
 	return nil
 }
+
+// minLease is the engine's.
+const minLease = 100 * time.Millisecond
 
 // certificate is nil without TLS.
 func (c *serveCmd) certificate() (*tls.Certificate, error) {

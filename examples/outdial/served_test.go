@@ -23,6 +23,7 @@ type served struct {
 	key     string
 	client  *http.Client
 	signals chan os.Signal
+	hangups chan os.Signal
 	exits   chan int
 	out     *listener
 	errOut  *listener
@@ -42,7 +43,8 @@ func (w *world) serve(args ...string) *served {
 func (w *world) serveWith(transport *http.Transport, args ...string) *served {
 	w.t.Helper()
 	s := &served{
-		t: w.t, key: testKey, client: &http.Client{Transport: transport}, signals: make(chan os.Signal, 2), exits: make(chan int, 1),
+		t: w.t, key: testKey, client: &http.Client{Transport: transport}, signals: make(chan os.Signal, 2),
+		hangups: make(chan os.Signal), exits: make(chan int, 1),
 		out: &listener{}, done: make(chan struct{}),
 	}
 	urls := make(chan string, 1)
@@ -54,6 +56,7 @@ func (w *world) serveWith(transport *http.Transport, args ...string) *served {
 	e := quietEnv()
 	e.stdout, e.stderr = s.out, s.errOut
 	e.signals = func() (<-chan os.Signal, func()) { return s.signals, func() {} }
+	e.hangups = func() (<-chan os.Signal, func()) { return s.hangups, func() {} }
 	e.exit = func(code int) { s.exits <- code }
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
@@ -169,4 +172,26 @@ func (s *served) over(id string) {
 		n := s.counts(id)
 		return n["queued"]+n["dispatched"]+n["started"] == 0
 	})
+}
+
+// createFrom posts a file of recipients and returns the batch's id.
+func (s *served) createFrom(file string) string {
+	s.t.Helper()
+	text, err := os.ReadFile(file)
+	require.NoError(s.t, err)
+	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost,
+		s.url+"/agents/calls/batches?name=people&agent_id=greeter&from_number_id=london", bytes.NewReader(text))
+	require.NoError(s.t, err)
+	r.Header.Set("Authorization", "Bearer "+s.key)
+	r.Header.Set("Cartesia-Version", "2026-03-01")
+	r.Header.Set("Content-Type", "text/csv")
+	answer, err := s.client.Do(r)
+	require.NoError(s.t, err)
+	defer answer.Body.Close()
+	var b struct {
+		ID string `json:"id"`
+	}
+	require.Equal(s.t, http.StatusCreated, answer.StatusCode)
+	require.NoError(s.t, json.NewDecoder(answer.Body).Decode(&b))
+	return b.ID
 }

@@ -27,6 +27,9 @@ func (a *app) openServer() (*session, error) {
 	case a.cli.DB != "":
 		return nil, usagef("--db names a database, and --server (or OUTDIAL_SERVER) names a server, " +
 			"which has its own: leave one of them out")
+	case a.cli.Store != "":
+		return nil, usagef("--store (or OUTDIAL_STORE) names a database, and --server (or OUTDIAL_SERVER) names a server, " +
+			"which has its own: leave one of them out")
 	case a.cli.Config != "":
 		return nil, usagef("--config is for this process, and --server (or OUTDIAL_SERVER) names a server, " +
 			"which has its own: leave one of them out")
@@ -142,6 +145,8 @@ func (c *runCmd) runAtServer(ctx context.Context, a *app) error {
 	case c.DryRun:
 		return usagef("--dry-run checks a file against the configuration of this process, and a server has its own: " +
 			"leave out --server for it")
+	case c.Listen != "":
+		return usagef("--listen is for carriers of this process, and a server has its own: leave out one of them")
 	case c.Agent == "" || c.From == "":
 		return usagef("at a server, --agent and --number are required: which agents and numbers it has is not known here")
 	}

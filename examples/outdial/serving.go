@@ -5,11 +5,13 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -21,10 +23,14 @@ import (
 type serving struct {
 	cmd         *serveCmd
 	app         *app
+	config      servedConfig
+	database    database
 	local       *local
 	listener    net.Listener
 	certificate *tls.Certificate // nil: no TLS
 	http        *http.Server
+	keys        *httpapi.Keys
+	api         atomic.Pointer[api]
 
 	listening context.Context    //nolint:containedctx // ends when listeners to events are to leave
 	leave     context.CancelFunc // ends listening
@@ -36,18 +42,40 @@ func (s *serving) prepare(keys map[[32]byte]string) error {
 	if err != nil {
 		return fmt.Errorf("taking the API keys: %w", err)
 	}
-	api, err := httpapi.New(httpapi.Config{
-		Engine: s.local.engine, Authenticate: known.Authenticate, AccountTypes: accountTypes(s.local.config.Kinds()),
-		MaxBody: s.cmd.MaxBody, RateLimit: s.cmd.Rate, RateBurst: s.cmd.Burst, Logger: s.local.logger,
-	})
-	if err != nil {
+	s.keys = known
+	if err := s.renewAPI(); err != nil {
 		return usagef("the server cannot be set up like this: %w", err)
 	}
 	s.listening, s.leave = context.WithCancel(context.Background())
-	s.http = httpapi.NewServer(s.front(api), httpapi.ServerConfig{Logger: s.local.logger})
+	s.http = httpapi.NewServer(s.front(), httpapi.ServerConfig{Logger: s.local.logger})
 	if s.certificate != nil {
 		s.http.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*s.certificate}, MinVersion: tls.VersionTLS12}
 	}
+	return nil
+}
+
+// api is the HTTP interface, with what it was told of the carriers.
+type api struct {
+	http.Handler
+
+	accountTypes map[string]string
+}
+
+// renewAPI makes the HTTP interface, and makes it again where carriers are of another kind than
+// it was told. Requests and listeners that it has already stay with the one that they came to.
+func (s *serving) renewAPI() error {
+	types := accountTypes(s.config.Config().Kinds())
+	if now := s.api.Load(); now != nil && maps.Equal(now.accountTypes, types) {
+		return nil
+	}
+	h, err := httpapi.New(httpapi.Config{
+		Engine: s.local.engine, Authenticate: s.keys.Authenticate, AccountTypes: types,
+		MaxBody: s.cmd.MaxBody, RateLimit: s.cmd.Rate, RateBurst: s.cmd.Burst, Logger: s.local.logger,
+	})
+	if err != nil {
+		return err
+	}
+	s.api.Store(&api{h, types})
 	return nil
 }
 
@@ -65,22 +93,26 @@ func accountTypes(kinds map[string]string) map[string]string {
 	return types
 }
 
-// front has the probes beside the API. It compares paths as they are: http.ServeMux would redirect some.
-func (s *serving) front(api http.Handler) http.Handler {
+// front has the probes and the carriers beside the API. It compares paths as they are: http.ServeMux
+// would redirect some.
+func (s *serving) front() http.Handler {
 	alive, ready := httpapi.Healthz(), httpapi.Readyz(s.local.engine)
+	carriers := callbacks(s.config.Carrier)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.URL.Path == "/healthz":
 			alive.ServeHTTP(w, r)
 		case r.URL.Path == "/readyz":
 			ready.ServeHTTP(w, r)
+		case strings.HasPrefix(r.URL.Path, callbackPath):
+			carriers.ServeHTTP(w, r)
 		case strings.HasSuffix(r.URL.Path, "/events"):
 			ctx, cancel := context.WithCancel(r.Context())
 			defer cancel()
 			defer context.AfterFunc(s.listening, cancel)() //nolint:contextcheck // it is the other one that may end it
-			api.ServeHTTP(w, r.WithContext(ctx))
+			s.api.Load().ServeHTTP(w, r.WithContext(ctx))
 		default:
-			api.ServeHTTP(w, r)
+			s.api.Load().ServeHTTP(w, r)
 		}
 	})
 }
@@ -90,18 +122,25 @@ func (s *serving) run(ctx context.Context) error {
 	defer s.leave()
 	caught, release := s.app.signals()
 	defer release()
+	hangups, ignore := s.app.hangups()
+	defer ignore()
 	dialling, stop := context.WithCancelCause(ctx) // ends when no new call may be placed
 	defer stop(nil)
 	working, done := context.WithCancel(ctx) // ends when there is nothing left to wait for
 	defer done()
 	var work errgroup.Group
-	work.Go(func() error { return s.dial(dialling, stop) })
+	dialled := make(chan struct{})
+	work.Go(func() error {
+		defer close(dialled)
+		return s.dial(dialling, stop)
+	})
 	work.Go(func() error { return s.answer(stop) })
 	var watch sync.WaitGroup
 	watch.Go(func() { s.heed(working, caught, stop) })
+	watch.Go(func() { s.reloadAt(working, hangups) })
 	s.announce()
 	<-dialling.Done()
-	s.shutdown(dialling)
+	s.shutdown(dialling, dialled)
 	err := work.Wait()
 	done()
 	watch.Wait()
@@ -115,7 +154,7 @@ func (s *serving) dial(ctx context.Context, stop context.CancelCauseFunc) error 
 	case err == nil:
 		return nil
 	case errors.Is(err, store.ErrOwned):
-		err = fmt.Errorf("the database %s is in use: another outdial serve or run dials from it", s.app.database())
+		err = fmt.Errorf("the database %s is in use: another outdial serve or run dials from it", s.database)
 	default:
 		err = fmt.Errorf("dialling: %w", err)
 	}
@@ -169,15 +208,19 @@ func (s *serving) announce() {
 			"API keys and phone numbers: give --tls-cert and --tls-key, or put a proxy that has TLS before it",
 			"address", address.String())
 	}
-	logger.Info("listening", "url", scheme+"://"+address.String(), "database", s.app.database())
+	logger.Info("listening", "url", scheme+"://"+address.String(), "database", s.database.String())
 }
 
 // shutdown ends the answering, while the engine drains. It returns when every request has its answer,
-// or has had its time.
-func (s *serving) shutdown(dialling context.Context) {
+// or has had its time. Where a carrier has to reach this server, it goes on answering until the last
+// call is over: one that is answered meanwhile still needs its stream.
+func (s *serving) shutdown(dialling context.Context, dialled <-chan struct{}) {
 	ctx := context.WithoutCancel(dialling)
 	if errors.Is(context.Cause(dialling), errInterrupted) && s.cmd.Notice > 0 {
 		wait(ctx, s.cmd.Notice)
+	}
+	if anyAnswering(s.config.Dialers()) {
+		<-dialled
 	}
 	s.leave() // or each listener would take all of the time
 	ctx, cancel := context.WithTimeout(ctx, s.cmd.Finish)

@@ -21,7 +21,7 @@ func (c *showCmd) Run(ctx context.Context, a *app) error {
 		}
 		waiting := waitingOf(w)
 		if a.cli.JSON {
-			a.printJSON(document{Batch: batchOf(r.batch), Outcomes: &r.outcomes, Waiting: waiting})
+			a.printJSON(document{Batch: batchOf(r.batch), Outcomes: &r.outcomes, Refusals: r.refusals, Waiting: waiting})
 			return nil
 		}
 		a.printReport(r, waiting)
@@ -42,6 +42,7 @@ func (a *app) printReport(r report, waiting *waitingJSON) {
 	}
 	a.print("\n\n")
 	printOutcomes(a.stdout, r.outcomes)
+	printRefusals(a.stdout, r.refusals)
 	if waiting != nil {
 		a.print("\nThe next recipient waits: %s.\n", waiting.text())
 	}

@@ -32,7 +32,7 @@ func (c *whyCmd) Run(ctx context.Context, a *app) error {
 		waiting := waitingOf(w)
 		switch {
 		case waiting == nil:
-			a.tellNotWaiting(recipientsOf([]csvfile.Result{resultOf(r, store.Call{})})[0])
+			a.tellNotWaiting(recipientsOf([]csvfile.Result{resultOf(r, store.Call{})}, nil)[0])
 		case a.cli.JSON:
 			a.printJSON(document{Waiting: waiting})
 		default:
