@@ -16,7 +16,17 @@ import (
 // carriers are those that an engine has now, by name. It is safe for concurrent use.
 type carriers struct {
 	swapping sync.Mutex
-	now      atomic.Pointer[map[string]*carrier]
+	now      atomic.Pointer[carrierSet]
+}
+
+// carrierSet does not change.
+type carrierSet struct {
+	byName map[string]*carrier
+	names  []string // ascending
+}
+
+func newCarrierSet(byName map[string]*carrier) *carrierSet {
+	return &carrierSet{byName: byName, names: slices.Sorted(maps.Keys(byName))}
 }
 
 func newCarriers(dialers map[string]dialer.Dialer) *carriers {
@@ -25,16 +35,17 @@ func newCarriers(dialers map[string]dialer.Dialer) *carriers {
 		all[name] = newCarrier(name, d)
 	}
 	c := &carriers{}
-	c.now.Store(&all)
+	c.now.Store(newCarrierSet(all))
 	return c
 }
 
 // get returns nil for one that there is not.
-func (c *carriers) get(name string) *carrier { return (*c.now.Load())[name] }
+func (c *carriers) get(name string) *carrier { return c.now.Load().byName[name] }
 
-func (c *carriers) all() map[string]*carrier { return *c.now.Load() }
+func (c *carriers) all() map[string]*carrier { return c.now.Load().byName }
 
-func (c *carriers) names() []string { return slices.Sorted(maps.Keys(c.all())) }
+// names returns them in ascending order. They are not to be modified.
+func (c *carriers) names() []string { return c.now.Load().names }
 
 // swap replaces them. The channel is closed when nobody uses those that went. While a session runs, one
 // with a new name has no share yet.
@@ -50,7 +61,7 @@ func (c *carriers) swap(dialers map[string]dialer.Dialer, running bool) <-chan s
 			next[name].begin(before, running)
 		}
 	}
-	c.now.Store(&next)
+	c.now.Store(newCarrierSet(next))
 	gone := make([]*carrier, 0, len(old))
 	for _, before := range inOrder(old) {
 		if next[before.name] != before {

@@ -32,7 +32,6 @@ func (s *session) adopt(ctx context.Context) bool {
 			s.handOver(c) //nolint:contextcheck // a call outlives the loop that follows it: see place
 		}
 		if len(orphans) < page {
-			s.begin()
 			return true
 		}
 	}
@@ -73,6 +72,13 @@ func (s *session) reclaim(ctx context.Context) error {
 	return nil
 }
 
+// counted says that a loop has looked at a call which was handed over to it: from now on it counts.
+func (s *session) counted() {
+	if s.uncounted.Add(-1) == 0 {
+		s.bell.ring() // calls may begin. Not here, where the loop is locked
+	}
+}
+
 // begin lets calls begin.
 func (s *session) begin() {
 	if s.ready.CompareAndSwap(false, true) {
@@ -93,7 +99,11 @@ func (s *session) handOver(c store.Claimed) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if l := s.loop(c.Call.Org); l != nil {
-		l.post(func(now time.Time) { l.adopt(c, now) })
+		s.uncounted.Add(1)
+		l.post(func(now time.Time) {
+			l.adopt(c, now)
+			s.counted()
+		})
 	}
 }
 

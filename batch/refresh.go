@@ -116,11 +116,12 @@ type answers struct {
 	at           time.Time // when it had said it
 	organisation Organisation
 	err          error
-	agents       map[string]answer[dialer.Agent]
-	numbers      map[string]answer[Number]
+	agents       []answer[dialer.Agent]
+	numbers      []answer[Number]
 }
 
 type answer[T any] struct {
+	id  string
 	it  T
 	err error
 }
@@ -128,15 +129,15 @@ type answer[T any] struct {
 func (l *loop) ask(ctx context.Context, agents, numbers map[string]bool) answers {
 	ctx, cancel := l.sys.timeout(ctx, l.s.e.cfg.StoreTimeout)
 	defer cancel()
-	a := answers{agents: map[string]answer[dialer.Agent]{}, numbers: map[string]answer[Number]{}}
+	var a answers
 	a.organisation, a.err = l.s.e.cfg.Directory.Organisation(ctx, l.org.id)
 	for id := range agents {
 		it, err := l.s.e.cfg.Directory.Agent(ctx, l.org.id, id)
-		a.agents[id] = answer[dialer.Agent]{it, err}
+		a.agents = append(a.agents, answer[dialer.Agent]{id, it, err})
 	}
 	for id := range numbers {
 		it, err := l.s.e.cfg.Directory.Number(ctx, l.org.id, id)
-		a.numbers[id] = answer[Number]{it, err}
+		a.numbers = append(a.numbers, answer[Number]{id, it, err})
 	}
 	a.at = l.sys.now()
 	return a
@@ -152,25 +153,25 @@ func (l *loop) learn(ctx context.Context, a answers, now time.Time) {
 	case errors.Is(a.err, ErrNotFound):
 		l.sched.setLimit(0) // it is not there any more: nothing is dialled for it
 	}
-	for id, x := range a.agents {
-		l.note(ctx, "agent", id, x.err)
-		remember(l.book.agents, id, x)
+	for _, x := range a.agents {
+		l.note(ctx, "agent", x.id, x.err)
+		remember(l.book.agents, x)
 	}
-	for id, x := range a.numbers {
-		l.note(ctx, "number", id, x.err)
-		remember(l.book.numbers, id, x)
+	for _, x := range a.numbers {
+		l.note(ctx, "number", x.id, x.err)
+		remember(l.book.numbers, x)
 	}
 	l.route(now)
 }
 
 // remember keeps an answer. An entry that is not there any more is forgotten; one that
 // could not be asked for stays as it was.
-func remember[T any](book map[string]T, id string, a answer[T]) {
+func remember[T any](book map[string]T, a answer[T]) {
 	switch {
 	case a.err == nil:
-		book[id] = a.it
+		book[a.id] = a.it
 	case errors.Is(a.err, ErrNotFound):
-		delete(book, id)
+		delete(book, a.id)
 	}
 }
 

@@ -34,6 +34,7 @@ type session struct {
 	// ready says that the calls which could be taken over have been. Before that no call
 	// begins: what is in flight at a carrier is not known yet.
 	ready     atomic.Bool
+	uncounted atomic.Int64              // calls that loops were given to take over and have not looked at yet
 	until     atomic.Pointer[time.Time] // of the lease, by this process's monotonic clock
 	unsure    atomic.Bool               // calls may be this node's without it having learned it
 	doubted   bool                      // they may have been, once; only run uses it
@@ -145,6 +146,10 @@ func (s *session) run(ctx context.Context) ending {
 		begun := s.e.sys.now()
 		if begun.Sub(adopted) >= s.e.cfg.Lease/2 && s.adopt(ctx) {
 			adopted = s.e.sys.now()
+		}
+		// Carriers are shared: one loop must not fill the channels of a call that another has not looked at yet.
+		if !adopted.IsZero() && s.uncounted.Load() == 0 {
+			s.begin()
 		}
 		s.poll(ctx)
 		s.e.sys.wait(ctx, s.bell, begun.Add(s.e.cfg.PollInterval))
