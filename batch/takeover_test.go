@@ -30,6 +30,15 @@ func (r *resumed) Resume(
 	return r.Resumer.Resume(ctx, c, report)
 }
 
+// only returns the one call that was resumed.
+func (r *resumed) only(t *testing.T) dialer.Call {
+	t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	require.Len(t, r.calls, 1)
+	return r.calls[0]
+}
+
 // A call that is taken over has its agent and its limits, as it had when it was placed.
 func TestATakenOverCallIsWhole(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -47,8 +56,7 @@ func TestATakenOverCallIsWhole(t *testing.T) {
 		require.NoError(t, w.stop())
 		w.restart()
 		pass(time.Second)
-		require.Len(t, r.calls, 1)
-		got := r.calls[0]
+		got := r.only(t)
 		require.Equal(t, "agent", got.Agent.ID)
 		require.Equal(t, "wss://agents.example/agent", got.Agent.URL)
 		require.Equal(t, 17*time.Second, got.RingTimeout)
