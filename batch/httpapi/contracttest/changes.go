@@ -5,7 +5,9 @@ func changeStories(Harness) []story {
 		{"Cancel", cancelRows()},
 		{"CancelOfWhatIsOver", []row{
 			{"Created", create(to(2)), created(nil).save("batch", "id")},
-			{"Over", get(batches + "/<batch>"), answers(200, fields{"counts.completed": "2", "status": `"completed"`}).until().
+			{"Over", get(batches + "/<batch>"), answers(200, fields{"counts.completed": "2", "status": `"completed"`}).until()},
+			// Once more: the cursor is from before the recipients were read, who may have ended meanwhile.
+			{"Read", get(batches + "/<batch>"), answers(200, fields{"counts.completed": "2"}).
 				save("updated", "last_updated_at").save("cursor", "cursor")},
 			{"Unchanged", post(batches + "/<batch>/cancel"), answers(200, fields{
 				"status": `"completed"`, "last_updated_at": `"<updated>"`, "cursor": `"<cursor>"`, "cancelled_at": absent,
