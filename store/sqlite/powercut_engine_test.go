@@ -149,6 +149,7 @@ func (r *rig) judge(e *running) {
 
 // While the disk fails, an engine begins no call and says that it cannot work; then it goes on by itself.
 func TestEngineWaitsForTheDisk(t *testing.T) {
+	withoutRaceDetector(t)
 	t.Parallel()
 	for name, fault := range map[string]func(faultdisk.Op) error{
 		"everything fails": func(faultdisk.Op) error { return faultdisk.ErrIO },
@@ -201,6 +202,7 @@ func failing(err error, ops ...faultdisk.Op) func(faultdisk.Op) error {
 
 // A disk that fails again and again, in any way.
 func TestEngineOutlastsStorms(t *testing.T) {
+	withoutRaceDetector(t)
 	t.Parallel()
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -227,6 +229,7 @@ func TestEngineOutlastsStorms(t *testing.T) {
 
 // The power goes while an engine dials, again and again; the carrier goes on.
 func TestPowerCutRingsNobodyTwice(t *testing.T) {
+	withoutRaceDetector(t)
 	t.Parallel()
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {

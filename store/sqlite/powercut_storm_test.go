@@ -29,6 +29,7 @@ var errSilent = errors.New("this error does not say that it is the disk")
 //
 //nolint:tparallel // the subtests that count are one level below: the outer one waits for them
 func TestStormsLoseNothingAndPass(t *testing.T) {
+	withoutRaceDetector(t)
 	t.Parallel()
 	n := uint64(4)
 	if os.Getenv("OUTDIAL_REQUIRE") == "all" {

@@ -13,6 +13,7 @@ import (
 // disk. Who opens the file then reads a commit that nobody acknowledged, and must not put others behind it
 // which the next power cut takes along.
 func TestCommitAfterAFailedSyncSurvivesAPowerCut(t *testing.T) {
+	withoutRaceDetector(t)
 	t.Parallel()
 	visible, lost := 0, 0
 	for seed := range uint64(30) {
