@@ -17,6 +17,7 @@ import (
 type carriers struct {
 	swapping sync.Mutex
 	now      atomic.Pointer[carrierSet]
+	shared   bool // with other nodes: a session has begun. Guarded by swapping
 }
 
 // carrierSet does not change.
@@ -47,9 +48,9 @@ func (c *carriers) all() map[string]*carrier { return c.now.Load().byName }
 // names returns them in ascending order. They are not to be modified.
 func (c *carriers) names() []string { return c.now.Load().names }
 
-// swap replaces them. The channel is closed when nobody uses those that went. While a session runs, one
-// with a new name has no share yet.
-func (c *carriers) swap(dialers map[string]dialer.Dialer, running bool) <-chan struct{} {
+// swap replaces them. The channel is closed when nobody uses those that went. Once a session has
+// begun, one with a new name has no share yet.
+func (c *carriers) swap(dialers map[string]dialer.Dialer) <-chan struct{} {
 	c.swapping.Lock()
 	defer c.swapping.Unlock()
 	old, next := c.all(), map[string]*carrier{}
@@ -58,7 +59,7 @@ func (c *carriers) swap(dialers map[string]dialer.Dialer, running bool) <-chan s
 			next[name] = before
 		} else {
 			next[name] = newCarrier(name, d)
-			next[name].begin(before, running)
+			next[name].begin(before, c.shared)
 		}
 	}
 	c.now.Store(newCarrierSet(next))
@@ -85,14 +86,14 @@ func (c *carriers) swap(dialers map[string]dialer.Dialer, running bool) <-chan s
 }
 
 // begin has a carrier go on with the share of the one that had its name.
-func (c *carrier) begin(before *carrier, running bool) {
+func (c *carrier) begin(before *carrier, shared bool) {
 	share := whole
 	switch {
 	case before != nil:
 		before.mu.Lock()
 		share = before.share
 		before.mu.Unlock()
-	case running:
+	case shared:
 		share = 0
 	}
 	c.setShare(share)
@@ -125,9 +126,8 @@ func (e *Engine) SetDialers(dialers map[string]dialer.Dialer) (retired <-chan st
 	if err := checkDialers(dialers); err != nil {
 		return nil, fmt.Errorf("batch: dialers: %w", err)
 	}
-	s := e.current()
-	retired = e.carriers.swap(dialers, s != nil)
-	if s != nil {
+	retired = e.carriers.swap(dialers)
+	if s := e.current(); s != nil {
 		s.pulse.ring()
 		for _, l := range s.running() {
 			l.ring()

@@ -219,6 +219,7 @@ func (l *loop) setStoreError(err error) {
 func (l *loop) apply(ctx context.Context, step store.Step, res store.Advanced) {
 	l.mu.Lock()
 	starts := l.sched.advanced(step, res, l.sys.now())
+	l.sched.retireSeats(l.sys.now()) // others may have claimed the last ones: this may be the loop's last turn
 	l.endCalls()
 	if res.PrevRev == l.rev {
 		l.rev = res.Rev

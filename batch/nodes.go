@@ -192,6 +192,9 @@ func (c *carrier) setShare(share int) {
 
 // surrender gives up all shares: whoever begins a session has none yet.
 func (c *carriers) surrender() {
+	c.swapping.Lock()
+	defer c.swapping.Unlock()
+	c.shared = true
 	for _, one := range c.all() {
 		one.mu.Lock()
 		one.setShare(0)

@@ -1,0 +1,191 @@
+package batch
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+var simMutate = flag.Bool("mutations", false, "put known bugs back, one at a time, and have the simulation find each")
+
+// mutation is a bug that is put back: in a file one text is replaced by another.
+type mutation struct {
+	bug      string // what it is
+	file     string // from here
+	old, new string
+}
+
+// simMutations are the bugs of other queues that can be had here, then those that the simulation has
+// found in this engine.
+func simMutations() []mutation {
+	const memory = "../store/memory/"
+	return []mutation{
+		{
+			"1: an end is written over one that was written before", memory + "event.go",
+			"return from.InFlight() && (from == to || from.Reaches(to))", "return from == to || from.Reaches(to) || !from.InFlight()",
+		},
+		{
+			"2: calls of dead nodes are taken over at the start only", "session.go",
+			"begun.Sub(adopted) >= s.e.cfg.Lease/2 && s.adopt(ctx)", "adopted.IsZero() && s.adopt(ctx)",
+		},
+		{
+			"3: who is asked to stop drops what became of its calls", "session.go",
+			"s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))", "s.ctx, s.cancel = context.WithCancel(ctx)",
+		},
+		{
+			"4: a lease that has run out is good enough to write", memory + "advance.go",
+			"if !s.alive(step.Owner) {", "if false {",
+		},
+		{
+			"5: a node whose first duty fails goes on half dead", "session.go",
+			"if !adopted.IsZero() && s.uncounted.Load() == 0 {", "if !adopted.IsZero() && s.uncounted.Load() == 0 && !s.doubted {",
+		},
+		{
+			"6: a node believes in its lease for ever", "session.go",
+			"return !now.After(*s.until.Load())", "return true || !now.After(*s.until.Load())",
+		},
+		{
+			"7: a call whose node died is queued again", "attempt.go",
+			"s.ended(a.id, dialer.Outcome{}, errOrphan, now)", "s.ended(a.id, dialer.Outcome{}, errRefused, now)",
+		},
+		{
+			"8: a node starts under the name that it had before", "session.go",
+			"	id, err := newNodeID(e.cfg.Random)\n", "	id, err := \"node\", error(nil)\n",
+		},
+		{
+			"9: a slot for which there is no recipient is never free again", "scheduler.go",
+			"			s.capacity.release(1)\n			p.job.limit.release(1)\n			s.unused(p)\n", "			p.job.limit.release(1)\n			s.unused(p)\n",
+		},
+		{
+			"10: a slot is given back twice", "carrier.go",
+			"	if c.channels != nil {\n		c.channels.release(units)\n		c.handOver()\n", "	if c.channels != nil {\n		c.channels.release(2 * units)\n		c.handOver()\n",
+		},
+		{
+			"11: what becomes free is not told to who waits", "carrier.go",
+			"	if c.channels != nil {\n		c.channels.release(units)\n		c.handOver()\n", "	if c.channels != nil {\n		c.channels.release(units)\n",
+		},
+		{
+			"12: a call in one of two states is never taken over", memory + "adopt.go",
+			"if !elsewhere[c.Carrier] && ", "if c.StartedAt.IsZero() && !elsewhere[c.Carrier] && ",
+		},
+		{
+			"13: more is claimed than the limit leaves", memory + "claim.go",
+			", t.step.Limit-len(t.inFlight))", ")",
+		},
+		{
+			"14: who does not know whether it was written begins anew", "loop.go",
+			"		step.Replay = true\n", "",
+		},
+		{
+			"15: nobody looks whether others have written", "session.go",
+			"		s.poll(ctx)\n		s.e.sys.wait(", "		if adopted.IsZero() {\n			s.poll(ctx)\n		}\n		s.e.sys.wait(",
+		},
+		{
+			"what is taken up late from the directory counts as new", "refresh.go",
+			"a.at, a.at\n", "now, now\n",
+		},
+		{
+			"a call that was claimed by a late commit is looked for once", "recover.go",
+			"if !s.unsure.Swap(false) && (!s.doubted || now.Sub(s.reclaimed) < again) {", "if !s.unsure.Swap(false) {",
+		},
+		{
+			"who sets the clock has the loop spin, or sleep", "loop.go",
+			"	return at // with", "	return at.Truncate(time.Microsecond).Add(time.Microsecond) // with",
+		},
+		{
+			"a channel that was kept is forgotten as the share goes", "carrier.go",
+			"		if s.granted { // before the share was given up\n			c.leave(s)\n		}\n", "",
+		},
+		{
+			"a channel that is kept is told as free", "nodes.go",
+			"c.units+c.before+c.kept", "c.units+c.before",
+		},
+		{
+			"no node has as many channels as one call needs", "nodes.go",
+			"call := max(c.heaviest, 1)", "call := 1",
+		},
+		{
+			"the carrier is tried again after its answer was lost", "outcome.go",
+			"certain: errors.Is(err, dialer.ErrNotPlaced) &&", "certain: err != nil &&",
+		},
+		{
+			"a recipient of a cancelled batch is queued again", memory + "event.go",
+			"		if b.CancelledAt.IsZero() {\n", "		if true {\n",
+		},
+	}
+}
+
+// TestSimMutations has each bug put back and found. Without -mutations it sees only to it that they
+// still can be.
+func TestSimMutations(t *testing.T) {
+	for _, m := range simMutations() {
+		text, err := os.ReadFile(m.file)
+		require.NoError(t, err)
+		require.Equal(t, 1, strings.Count(string(text), m.old), "%s: %s has to have once:\n%s", m.bug, m.file, m.old)
+	}
+	if !*simMutate {
+		t.Skip("run with -mutations, which takes some minutes")
+	}
+	for _, m := range simMutations() {
+		found := m.hunt(t)
+		fmt.Println(found) // as it comes, since all of them take minutes
+	}
+}
+
+// hunt has the simulation look for the bug for at most a minute, and returns a line of the table.
+func (m mutation) hunt(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	program := filepath.Join(dir, "sim.test")
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	build := exec.CommandContext(ctx, "go", "test", "-c", "-o", program, "-overlay", m.overlay(t, dir), ".")
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, "%s: %s", m.bug, out)
+	began := time.Now()
+	out, err = exec.CommandContext(ctx, program, "-test.run", "TestSim$", "-simtime", "60s", "-simbase", "1000000").CombinedOutput()
+	took := time.Since(began)
+	seed := regexp.MustCompile(`seed (\d+) failed (.*)`).FindStringSubmatch(string(out))
+	if seed == nil {
+		t.Errorf("not found within a minute: %s\n%.2000s", m.bug, out)
+		return fmt.Sprintf("NOT FOUND  %s (%v)", m.bug, err)
+	}
+	return fmt.Sprintf("%6.1f s  %-66s  seed %s %.160s", took.Seconds(), m.bug, seed[1], seed[2])
+}
+
+// overlay has the compiler read the file with the bug, and no tests but those of the simulation.
+func (m mutation) overlay(t *testing.T, dir string) string {
+	t.Helper()
+	text, err := os.ReadFile(m.file)
+	require.NoError(t, err)
+	mutant := filepath.Join(dir, "mutant.go")
+	require.NoError(t, os.WriteFile(mutant, []byte(strings.Replace(string(text), m.old, m.new, 1)), 0o600))
+	replace := map[string]string{}
+	tests, err := filepath.Glob("*_test.go")
+	require.NoError(t, err)
+	for _, file := range append(tests, m.file) {
+		path, err := filepath.Abs(file)
+		require.NoError(t, err)
+		switch {
+		case file == m.file:
+			replace[path] = mutant
+		case !strings.HasPrefix(file, "sim"):
+			replace[path] = ""
+		}
+	}
+	text, err = json.Marshal(map[string]any{"Replace": replace})
+	require.NoError(t, err)
+	overlay := filepath.Join(dir, "overlay.json")
+	require.NoError(t, os.WriteFile(overlay, text, 0o600))
+	return overlay
+}
