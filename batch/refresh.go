@@ -74,7 +74,10 @@ func (l *loop) load(batches []store.Batch) {
 
 // readHangUps finds the calls of this node that another process wants ended.
 func (l *loop) readHangUps(ctx context.Context) error {
-	if len(l.live) == 0 {
+	l.mu.Lock()
+	none := len(l.sched.calls) == 0 // not l.live: one that waits for another carrier is no dialer's
+	l.mu.Unlock()
+	if none {
 		return nil
 	}
 	calls, err := l.s.e.cfg.Store.Calls(ctx, store.CallQuery{
