@@ -5,24 +5,21 @@ import (
 	"net/http"
 	"sync"
 	"time"
-
-	"golang.org/x/sync/semaphore"
 )
 
 // bodies bounds how much of bodies is held at once, whoever sends it: a limit for each
 // body alone is none for many. An organisation gets a share, so that no one can use up all of it.
 type bodies struct {
-	all   *semaphore.Weighted
-	share int64
+	share int64 // of one organisation
 
 	mu   sync.Mutex
+	left int64               // of everything
 	orgs map[string]*account // those with requests under way
 }
 
-// account is what an organisation holds.
+// account is what an organisation may still hold.
 type account struct {
-	*semaphore.Weighted
-
+	left     int64
 	requests int
 }
 
@@ -43,7 +40,7 @@ const (
 
 func newBodies(cfg Config) *bodies {
 	return &bodies{
-		all:   semaphore.NewWeighted(cfg.MaxBodies),
+		left:  cfg.MaxBodies,
 		share: max(cfg.MaxBodies/ofAll, least(cfg.MaxBody)),
 		orgs:  map[string]*account{},
 	}
@@ -65,7 +62,7 @@ func (b *bodies) open(org string) *holding {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.orgs[org] == nil {
-		b.orgs[org] = &account{Weighted: semaphore.NewWeighted(b.share)}
+		b.orgs[org] = &account{left: b.share}
 	}
 	b.orgs[org].requests++
 	return &holding{all: b, org: org, account: b.orgs[org], free: uncounted}
@@ -88,23 +85,23 @@ func (h *holding) take(n int64) bool {
 	covered := min(n, h.free)
 	h.free -= covered
 	n -= covered
-	if !h.account.TryAcquire(n) {
+	h.all.mu.Lock()
+	defer h.all.mu.Unlock()
+	if n > h.account.left || n > h.all.left {
 		return false
 	}
-	if !h.all.all.TryAcquire(n) {
-		h.account.Release(n)
-		return false
-	}
+	h.account.left -= n
+	h.all.left -= n
 	h.held += n
 	return true
 }
 
 // close gives everything back.
 func (h *holding) close() {
-	h.account.Release(h.held)
-	h.all.all.Release(h.held)
 	h.all.mu.Lock()
 	defer h.all.mu.Unlock()
+	h.account.left += h.held
+	h.all.left += h.held
 	if h.account.requests--; h.account.requests == 0 {
 		delete(h.all.orgs, h.org)
 	}
