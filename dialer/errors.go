@@ -22,6 +22,10 @@ var ErrNotPlaced = errors.New("no call was placed")
 // It does not say that the call never rang.
 var ErrUnknownCall = errors.New("the carrier does not know the call")
 
+// ErrOver says that an attempt is over: what its carrier still has of it is to be ended. A host says it to a
+// carrier that asks who follows a call of which it hears, such as one that a process before this one has placed.
+var ErrOver = errors.New("the attempt is over")
+
 // ErrDetached is the cause of the context of a [Resumer]'s call when this process lets
 // go of it, and the error that Dial and Resume then return. The call goes on and
 // is resumed by whoever takes over.
@@ -34,6 +38,10 @@ var ErrDetached = errors.New("the call goes on without this process")
 type UnavailableError struct {
 	Cause error         // why; may be nil
 	After time.Duration // how long the carrier wants to be left alone; 0: it did not say
+
+	// Notice is what of the cause everybody may read whose calls wait for the carrier, such as that it
+	// refuses the account. It has nothing that is about one call, no number and no secret. Empty: nothing.
+	Notice string
 
 	// CallerOnly says that it is the number to call from which the carrier does not take, such
 	// as one that the account has not verified: calls from others go on.

@@ -63,7 +63,7 @@ func (r *reader) guarded(d dialer.Dialer, e, own entry, rules guardRules) dialer
 			"guard: off does without")
 		return d
 	}
-	g, err := guard.New(d, rules.Rules)
+	g, err := r.ledger.Guard(d, rules.Rules)
 	if err != nil {
 		r.bad(e.at(), e.path+".guard", "%s", strings.TrimPrefix(err.Error(), "guard: "))
 		return d

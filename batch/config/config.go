@@ -27,6 +27,7 @@ type Config struct {
 	numbers       map[string]number
 	carriers      map[string]carrier
 	keys          map[[32]byte]string // organisations by the SHA-256 of their API keys
+	ledger        *guard.Ledger       // of all guards, and of those of the file as it was before
 }
 
 type agent struct {
@@ -98,11 +99,12 @@ func parse(name string, text []byte, lookup func(string) (string, bool)) (*Confi
 // parseKeeping takes over from before each carrier of which the text says the same as then. After an
 // error only the others are closed.
 func parseKeeping(name string, text []byte, lookup func(string) (string, bool), before *Config) (*Config, error) {
-	r := &reader{lookup: lookup}
+	r := &reader{lookup: lookup, ledger: &guard.Ledger{}}
 	if before != nil {
-		r.before = before.carriers
+		r.before, r.ledger = before.carriers, before.ledger
 	}
 	c := r.config(text)
+	c.ledger = r.ledger
 	if len(r.mistakes) > 0 {
 		closeAll(c.notIn(before)) //nolint:errcheck,gosec // the mistakes are what is to be told
 		return nil, invalid(name, text, r.mistakes, r.secret)

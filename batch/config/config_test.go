@@ -10,6 +10,7 @@ import (
 
 	"github.com/outdial/outdial/batch"
 	"github.com/outdial/outdial/dialer"
+	"github.com/outdial/outdial/dialer/guard"
 )
 
 const two = `
@@ -110,7 +111,7 @@ carriers: {a: "test://a?close=stuck", b: "test://b", c: {url: "test://c?close=lo
 }
 
 func TestCarriersOfABrokenFileAreClosed(t *testing.T) {
-	r := &reader{lookup: lookupIn(nil)}
+	r := &reader{lookup: lookupIn(nil), ledger: &guard.Ledger{}}
 	c := r.config([]byte("carriers: {a: 'test://a', b: 'nope://b'}\norganisations: {demo: {}}\n"))
 	require.Len(t, r.mistakes, 3)
 	require.Len(t, c.carriers, 1, "what was opened can be closed")

@@ -42,6 +42,14 @@
 // none: no limit), and block how many last digits such numbers differ in (left out, 3). guard at the top of
 // the file is for every carrier; what a carrier's own leaves out is as there. A carrier with guard: off has none.
 //
+// The hourly calls are counted once for the whole file, over all guarded carriers and organisations, and the count
+// goes on when the file is read again; but for a block of another size it begins anew. Each process counts for itself,
+// so several nodes have as many times the limit, and a new process begins at none.
+//
+// A recipient whom no guard in the file lets through ends as failed with the reason, without any carrier being asked,
+// also one that has no guard. What one carrier's own rules do not allow and another's do goes on over that
+// one, if the number has it.
+//
 // # Numbers
 //
 // e164 is required, and so is carriers, but for a number with inbound_only: true, which cannot place

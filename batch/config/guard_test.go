@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -86,4 +87,66 @@ carriers: {a: {url: "test://a", guard: {allow: [GB]}}, b: {url: "test://b", guar
 	require.Len(t, c.Dialers(), 3)
 	parseWith(t, nil, "organisations: {demo: {concurrency_limit: 40}}\nguard: {hourly: 3}\n"+
 		"carriers: {a: {url: 'test://a', guard: {allow: [GB]}}}\n")
+}
+
+const counting = `
+organisations: {demo: {concurrency_limit: 40}}
+guard: {allow: [GB, US], hourly: 3}
+carriers: {a: "test://a", b: "test://b", c: {url: "test://c", guard: {allow: [GB]}}}
+`
+
+// placed counts which of some calls a carrier is asked for. The errors that the guard's rules give are returned.
+func placed(t *testing.T, carriers map[string]dialer.Dialer, name, to string, n int) (asked int, refused error) {
+	t.Helper()
+	for range n {
+		_, err := carriers[name].Dial(t.Context(),
+			dialer.Call{ID: "call_1", From: "+442079460000", To: dialer.Phone(to)}, func(dialer.Progress) {})
+		if errors.Is(err, dialer.ErrNotAsked) {
+			refused = err
+			continue
+		}
+		require.NoError(t, err)
+		asked++
+	}
+	return asked, refused
+}
+
+// TestTheHourlyCallsAreCountedOnce has one count for all carriers, and for the file as it is read again.
+func TestTheHourlyCallsAreCountedOnce(t *testing.T) {
+	f, e := openFile(t, counting), &engine{}
+	asked, _ := placed(t, f.Dialers(), "a", "+442079460000", 2)
+	require.Equal(t, 2, asked)
+	asked, refused := placed(t, f.Dialers(), "b", "+442079460001", 5)
+	require.Equal(t, 1, asked)
+	require.ErrorIs(t, refused, dialer.ErrForbidden)
+
+	before := f.Dialers()["a"]
+	_, err := f.change(e, "allow: [GB, US], hourly: 3", "allow: [GB, US, FR], hourly: 4")
+	require.NoError(t, err)
+	require.NotSame(t, before, f.Dialers()["a"])
+	asked, _ = placed(t, f.Dialers(), "a", "+442079460002", 5)
+	require.Equal(t, 1, asked, "four may be called now, and three have been")
+	asked, _ = placed(t, f.Dialers(), "b", "+33199001234", 1)
+	require.Equal(t, 1, asked)
+
+	_, err = f.change(e, "hourly: 4", "hourly: 9, block: 0")
+	require.Error(t, err)
+	asked, _ = placed(t, f.Dialers(), "c", "+442079460003", 5)
+	require.Zero(t, asked, "a file with a mistake changes nothing")
+}
+
+// TestWhatOneCarrierForbidsAnotherMayAllow is why not every refusal is final.
+func TestWhatOneCarrierForbidsAnotherMayAllow(t *testing.T) {
+	c := parseWith(t, nil, counting)
+	_, refused := placed(t, c.Dialers(), "c", "+14155550123", 1)
+	require.ErrorIs(t, refused, dialer.ErrNotAsked)
+	require.NotErrorIs(t, refused, dialer.ErrForbidden)
+	for _, to := range []string{"+33199001234", "+449012345678", "+61147101234"} {
+		for _, name := range []string{"a", "c"} {
+			_, refused = placed(t, c.Dialers(), name, to, 1)
+			require.ErrorIs(t, refused, dialer.ErrForbidden, name)
+		}
+	}
+	asked, _ := placed(t, c.Dialers(), "a", "+14155550123", 1)
+	require.Equal(t, 1, asked)
 }

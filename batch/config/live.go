@@ -111,25 +111,33 @@ func (l *Live) Reload(set func(map[string]dialer.Dialer) (retired <-chan struct{
 			r.Replaces(old.Dialer)
 		}
 	}
+	gone := before.notIn(now)
+	l.change(now, gone)
 	retired, err := set(now.Dialers())
 	if err != nil {
+		l.current.Store(before)
+		l.left(gone, nil)
 		return Changes{}, errors.Join(err, closeAll(fresh))
 	}
-	l.change(now, before.notIn(now), retired)
+	if len(gone) > 0 {
+		l.retire(gone, retired)
+	}
 	return changes(before, now), nil
 }
 
-// change makes now the present, and has carriers that are not in it closed when nobody uses them any more.
-func (l *Live) change(now *Config, gone map[string]carrier, retired <-chan struct{}) {
+// change makes now the present. It comes before the engine has the dialers: a number may name a carrier that is not
+// there yet, for which its calls wait, but none that is not there any more, for which they would not.
+func (l *Live) change(now *Config, gone map[string]carrier) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.current.Store(now)
-	if len(gone) == 0 {
-		return
-	}
 	for name, own := range gone {
 		l.leaving[name] = slices.Insert(l.leaving[name], 0, own.Dialer)
 	}
+}
+
+// retire has carriers closed when nobody uses them any more.
+func (l *Live) retire(gone map[string]carrier, retired <-chan struct{}) {
 	l.retiring.Go(func() {
 		select {
 		case <-retired:

@@ -189,7 +189,7 @@ func TestABrokenFileChangesNothing(t *testing.T) {
 
 func TestWhatABrokenFileOpenedIsClosed(t *testing.T) {
 	f := openFile(t, three)
-	r := &reader{lookup: lookupIn(nil), before: f.Config().carriers}
+	r := &reader{lookup: lookupIn(nil), before: f.Config().carriers, ledger: f.Config().ledger}
 	c := r.config([]byte(strings.NewReplacer("40", "many", "test://one", "test://fine").Replace(three)))
 	require.Len(t, r.mistakes, 1)
 	fresh := c.notIn(f.Config())

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"errors"
 	"net/url"
 	"sync"
@@ -18,7 +19,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// testDialer places no calls; it remembers what it was opened with.
+// testDialer is a carrier whose calls are over at once. It remembers what it was opened with.
 type testDialer struct {
 	dialer.Dialer
 
@@ -68,6 +69,11 @@ func openTest(u *url.URL) (*testDialer, error) {
 		m.dialers = append(m.dialers, d)
 	}
 	return d, p.Err()
+}
+
+// Dial is over at once.
+func (d *testDialer) Dial(context.Context, dialer.Call, func(dialer.Progress)) (dialer.Outcome, error) {
+	return dialer.Outcome{Reason: dialer.AgentHangup}, nil
 }
 
 func (d *testDialer) Limits() dialer.Limits { return d.limits }

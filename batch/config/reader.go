@@ -10,6 +10,8 @@ import (
 	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+
+	"github.com/outdial/outdial/dialer/guard"
 )
 
 // reader reads the syntax tree of a file by hand rather than into structs: a decoder stops at
@@ -17,6 +19,7 @@ import (
 type reader struct {
 	lookup   func(string) (string, bool)
 	before   map[string]carrier // that are open, and stay so if nothing has changed
+	ledger   *guard.Ledger      // for the guards of those that are opened
 	mistakes []Mistake
 	secret   map[int]bool // lines that are not shown, since an API key may stand there
 }

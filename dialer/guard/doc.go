@@ -18,6 +18,9 @@
 //     France (+33 806 to 809), Ireland (+353 818), the Netherlands (+31 88) and the United Kingdom (+44 3)
 //   - satellite and global networks, which belong to no country: +870, +878, +881, +882, +883, +888, +979
 //     and whatever else is none
+//   - satellite phones that have numbers of a country, such as +61 147 and +7 954, and Canada's +1 600
+//   - in every area of +1, exchange 976 and directory assistance at 555-1212
+//   - what is in no known range and would be one of these with fewer digits, or with up to two more
 //
 // What kind a number is, and which country it belongs to, is told by the metadata of libphonenumber, as
 // package github.com/nyaruka/phonenumbers has it. It is a copy of the numbering plans as they were when
@@ -29,4 +32,15 @@
 // are told apart: US is not CA, and not JM, where a call can cost a dollar a minute; GB is not GG. A number that
 // is in no known range of its country is refused, as calls to ranges that do not exist are a common
 // kind of fraud. A prefix admits whatever begins with it, known or not, but for what is never called.
+//
+// Some places have numbers in another country's plan and prices of their own: Abkhazia (+7 840, +7 940), San Marino
+// (+39 0549), bases in Antarctica (+672 1, +64 240). Only a prefix that is as long as theirs admits them.
+//
+// # What becomes of a refused call
+//
+// A refusal is about the number, not the carrier, which is not asked: the error wraps [dialer.ErrNotAsked]. Where
+// no guard of the same [Ledger] lets the call through it wraps [dialer.ErrForbidden] as well: it is final, and no other
+// carrier is tried. That holds for the calls of an hour, too: see [Rules].
+//
+// A ledger counts in one process. Several nodes have a multiple of the limit between them.
 package guard

@@ -14,47 +14,36 @@ import (
 var ErrCannotProbe = fmt.Errorf("this carrier kind has no way to ask: %w", errors.ErrUnsupported)
 
 // New returns a dialer that places over d what the rules allow and refuses the rest with a
-// *[RefusedError]. The error names the rule that cannot be used.
+// *[RefusedError]. The error names the rule that cannot be used. It counts calls for itself: for the carriers
+// of one program, use [Ledger.Guard].
 //
 // It is a [dialer.Resumer] only if d is one. It passes on Limits (the zero value where d has none), Probe
 // (ErrCannotProbe) and Close (nil), and has Unwrap, so that [dialer.As] finds what d is. Calls that have been placed
 // are resumed without being looked at. Like d, it is safe for concurrent use.
-func New(d dialer.Dialer, rules Rules) (dialer.Dialer, error) {
-	if d == nil {
-		return nil, errors.New("guard: expected a dialer, and got none")
-	}
-	p, err := rules.compile()
-	if err != nil {
-		return nil, err
-	}
-	g := &plain{inner: d, policy: p, hours: newHours(p.hourly)}
-	if r, ok := d.(dialer.Resumer); ok {
-		return &resumable{plain: g, resumer: r}, nil
-	}
-	return g, nil
-}
+func New(d dialer.Dialer, rules Rules) (dialer.Dialer, error) { return new(Ledger).Guard(d, rules) }
 
 // plain guards a dialer that is no Resumer.
 type plain struct {
 	inner  dialer.Dialer
 	policy *policy
-	hours  *hours
+	ledger *Ledger
 }
 
 // Dial implements dialer.Dialer.
 func (g *plain) Dial(
 	ctx context.Context, call dialer.Call, report func(dialer.Progress),
 ) (dialer.Outcome, error) {
+	now := time.Now()
 	if err := g.policy.check(call.To); err != nil {
-		return dialer.Outcome{}, err
+		return dialer.Outcome{}, g.ledger.decide(err, call.To, now)
 	}
-	taken, ok := g.hours.take(g.policy.block(call.To), time.Now())
+	taken, ok := g.ledger.take(g.policy, call.To, now)
 	if !ok {
-		return dialer.Outcome{}, g.policy.tooMany(call.To)
+		return dialer.Outcome{}, g.ledger.decide(g.policy.tooMany(call.To), call.To, now)
 	}
 	outcome, err := g.inner.Dial(ctx, call, report)
 	if errors.Is(err, dialer.ErrNotPlaced) {
-		g.hours.giveBack(taken)
+		g.ledger.giveBack(taken)
 	}
 	return outcome, err
 }
@@ -77,6 +66,7 @@ func (g *plain) Probe(ctx context.Context) error {
 
 // Close implements io.Closer.
 func (g *plain) Close() error {
+	g.ledger.leave(g)
 	if c, ok := g.inner.(io.Closer); ok {
 		return c.Close()
 	}

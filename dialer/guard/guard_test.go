@@ -252,37 +252,6 @@ func TestTheLimitHoldsForManyAtOnce(t *testing.T) {
 	require.Equal(t, int64(200), c.dialled.Load())
 }
 
-func TestMemoryIsBounded(t *testing.T) {
-	h := newHours(3)
-	h.blocks = 1000
-	now := time.Now()
-	for block := range uint64(100_000) {
-		h.take(block, now)
-		h.take(7, now.Add(time.Duration(block)*time.Millisecond)) // called all the time
-		require.LessOrEqual(t, len(h.young)+len(h.old), 2000)
-	}
-	_, ok := h.take(7, now)
-	require.False(t, ok, "what is called all the time is not forgotten")
-	for minute := range 10_000 {
-		h.take(8, now.Add(time.Duration(minute)*time.Minute))
-	}
-	require.LessOrEqual(t, len(h.young[8]), int(window))
-}
-
-func TestAClockThatGoesBackHarmsNothing(t *testing.T) {
-	h := newHours(2)
-	now := time.Now()
-	for range 5 {
-		h.take(1, now)
-		h.take(1, now.Add(-time.Hour))
-		h.take(1, now.Add(time.Minute))
-	}
-	_, ok := h.take(1, now.Add(time.Minute))
-	require.False(t, ok)
-	_, ok = h.take(1, now.Add(3*time.Hour))
-	require.True(t, ok)
-}
-
 // BenchmarkDial tells what the guard adds to a call.
 func BenchmarkDial(b *testing.B) {
 	g := guarded(b, &carrier{}, Rules{Hourly: 1 << 30})

@@ -3,6 +3,7 @@ package guard
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/nyaruka/phonenumbers/v2"
@@ -17,11 +18,11 @@ const global = "001"
 // check tells whether the number may be called, leaving the hour's calls aside.
 func (p *policy) check(to dialer.Phone) error {
 	if _, err := dialer.ParsePhone(string(to)); err != nil {
-		return &RefusedError{Impossible, "the number is none in E.164 format"}
+		return refuse(Impossible, "the number is none in E.164 format")
 	}
 	n, err := phonenumbers.Parse(string(to), "")
 	if err != nil {
-		return &RefusedError{Impossible, "the number begins with no country code, or is too short"}
+		return refuse(Impossible, "the number begins with no country code, or is too short")
 	}
 	if err := neverCalled(n, string(to)); err != nil {
 		return err
@@ -33,37 +34,62 @@ func (p *policy) check(to dialer.Phone) error {
 func neverCalled(n *phonenumbers.PhoneNumber, to string) error {
 	code := int(n.GetCountryCode())
 	kind := phonenumbers.GetNumberType(n)
+	hidden, isHidden := within(hiddenRanges, to[1:])
+	service := northAmericanService(to[1:])
 	switch {
 	case phonenumbers.GetRegionCodeForCountryCode(code) == global:
-		return &RefusedError{Costly, fmt.Sprintf("+%d belongs to no country but to a satellite or global network", code)}
+		return refuse(Costly, fmt.Sprintf("+%d belongs to no country but to a satellite or global network", code))
+	case isHidden:
+		return never(hidden.what)
 	case phonenumbers.Format(n, phonenumbers.E164) != to:
 		// What was looked at is then not what would be dialled.
-		return &RefusedError{Impossible, fmt.Sprintf(
-			"the number has digits behind +%d that are dialled within the country only, such as a 0", code)}
-	case kind == phonenumbers.UNKNOWN && phonenumbers.IsValidShortNumber(n):
-		return &RefusedError{Short, shortNumber}
-	case !phonenumbers.IsPossibleNumber(n):
-		return &RefusedError{Impossible, fmt.Sprintf("the number has too few or too many digits for +%d", code)}
+		return refuse(Impossible, fmt.Sprintf(
+			"the number has digits behind +%d that are dialled within the country only, such as a 0", code))
 	case kind == phonenumbers.UNKNOWN && phonenumbers.IsPossibleShortNumber(n):
-		return &RefusedError{Short, shortNumber}
-	case isInformationService(to):
-		kind = phonenumbers.PREMIUM_RATE
+		return refuse(Short, "this is a short number with a country code before it") // some carriers put it through
+	case phonenumbers.IsPossibleNumberWithReason(n) != phonenumbers.IS_POSSIBLE: // enough within an area is not enough
+		return refuse(Impossible, fmt.Sprintf("the number has too few or too many digits for +%d", code))
+	case service != "":
+		return never(service)
+	case kind == phonenumbers.UNKNOWN:
+		return misdialled(n)
 	}
 	if name := costly(n, kind); name != "" {
-		return &RefusedError{Costly, name + " are never called"}
+		return never(name)
 	}
 	return nil
 }
 
-// Some carriers put calls to such numbers through.
-const shortNumber = "this is a short number with a country code before it"
+func never(name string) error { return refuse(Costly, name+" are never called") }
 
-// isInformationService finds numbers of exchange 976, which the North American plan sets aside
-// for services that charge the caller, in every area (NANPA, central office code assignment
-// guidelines). libphonenumber takes them for ordinary ones.
-func isInformationService(to string) bool {
-	const exchange = len("+1212")
-	return strings.HasPrefix(to, "+1") && len(to) > exchange && strings.HasPrefix(to[exchange:], "976")
+// misdialled refuses a number of no known kind that would be one which is never called if it had fewer digits, or
+// a few more. A switch that has the digits it needs ignores what follows, and connects; and the metadata
+// may be wrong in how many digits such a range has.
+func misdialled(n *phonenumbers.PhoneNumber) error {
+	code, digits := n.GetCountryCode(), phonenumbers.GetNationalSignificantNumber(n)
+	if beginsWithInquiries(int(code), digits) {
+		return refuse(Short, "the number begins with a short number, that of directory inquiries")
+	}
+	const more = "00"
+	padded := digits + more
+	for end := len(padded); end > 1; end-- {
+		other, err := phonenumbers.Parse(fmt.Sprintf("+%d%s", code, padded[:end]), "")
+		if err != nil {
+			continue // too short for any
+		}
+		if name := costly(other, phonenumbers.GetNumberType(other)); name != "" {
+			return refuse(Costly, "the number begins as "+name+" do, which are never called")
+		}
+	}
+	return nil
+}
+
+// beginsWithInquiries finds 118, which European plans have for directory inquiries (CEPT, ECTRA/REC(97)01), but
+// Britain's also for the landlines of Reading.
+func beginsWithInquiries(code int, digits string) bool {
+	const britain = 44
+	zone := strconv.Itoa(code)[0]
+	return (zone == '3' || zone == '4') && code != britain && strings.HasPrefix(digits, "118")
 }
 
 // costly names the kind of numbers where it is one that is never called; empty: it is none.
@@ -94,19 +120,23 @@ func landlineUAN() []string { return []string{"FR", "GB", "IE", "NL"} }
 
 // allowed looks for a rule that admits the number.
 func (p *policy) allowed(n *phonenumbers.PhoneNumber, to string) error {
+	enclave, isEnclave := within(enclaves, to[1:])
 	for _, prefix := range p.prefixes {
-		if strings.HasPrefix(to[1:], prefix) {
+		if strings.HasPrefix(to[1:], prefix) && len(prefix) >= len(enclave.prefix) {
 			return nil
 		}
 	}
 	region := phonenumbers.GetRegionCodeForNumber(n)
 	switch {
+	case isEnclave:
+		return refuse(Country, fmt.Sprintf("calls to %s are not allowed, only to %s; +%s would allow them",
+			enclave.what, p.names(), enclave.prefix))
 	case region == "":
-		return &RefusedError{Country, fmt.Sprintf("the number is in no known range of +%d", n.GetCountryCode())}
+		return refuse(Country, fmt.Sprintf("the number is in no known range of +%d", n.GetCountryCode()))
 	case !p.regions[region]:
-		return &RefusedError{Country, fmt.Sprintf("calls to %s are not allowed, only to %s", region, p.names())}
+		return refuse(Country, fmt.Sprintf("calls to %s are not allowed, only to %s", region, p.names()))
 	case !phonenumbers.IsValidNumberForRegion(n, region):
-		return &RefusedError{Country, "the number is in no known range of " + region}
+		return refuse(Country, "the number is in no known range of "+region)
 	}
 	return nil
 }
@@ -120,10 +150,11 @@ func (p *policy) names() string {
 	return strings.Join(p.allow, ", ")
 }
 
-// block is what the number has in common with its neighbours.
-func (p *policy) block(to dialer.Phone) uint64 {
-	var digits uint64 // at most 15, as check has seen to
-	for _, c := range []byte(to[1:max(len(to)-p.digits, 1)]) {
+// block is what the number, which check lets through, has in common with its neighbours: what is left without its
+// last digits. No number begins with 0, so numbers of different length are of different blocks.
+func block(to dialer.Phone, ignored int) uint64 {
+	var digits uint64
+	for _, c := range []byte(to[1:max(len(to)-ignored, 1)]) {
 		digits = digits*10 + uint64(c-'0')
 	}
 	return digits
@@ -131,6 +162,6 @@ func (p *policy) block(to dialer.Phone) uint64 {
 
 // tooMany refuses one call more to a block than there may be within an hour.
 func (p *policy) tooMany(to dialer.Phone) error {
-	return &RefusedError{Hourly, fmt.Sprintf("%d calls within an hour have gone to the numbers that differ from %v "+
-		"in the last %d digits, which is the most there may be", p.hourly, to, p.digits)}
+	return refuse(Hourly, fmt.Sprintf("%d calls within an hour have gone to the numbers that differ from %v "+
+		"in the last %d digits, which is the most there may be", p.hourly, to, p.digits))
 }

@@ -14,14 +14,29 @@ const (
 	Hourly     Rule = "hourly"     // too many calls to a block of numbers within an hour
 )
 
-// RefusedError says that the guard refused a call. Nobody's phone rang: it wraps
-// [dialer.ErrNotPlaced]. Its text is for a person to read and does not have the number.
+// RefusedError says that the guard refused a call. Nobody's phone rang and the carrier was not asked: it wraps
+// [dialer.ErrNotAsked]. Its text is for a person to read and does not have the number.
 type RefusedError struct {
-	Rule    Rule
+	Rule Rule
+
+	// Final says that no guard of the same [Ledger] lets the call through, so that it is refused whatever the
+	// carrier: the error wraps [dialer.ErrForbidden]. For Impossible, Short and Costly that is always so.
+	Final bool
+
 	message string
 }
 
 func (e *RefusedError) Error() string { return "refused by the toll-fraud guard: " + e.message }
 
-// Unwrap makes errors.Is find [dialer.ErrNotPlaced].
-func (e *RefusedError) Unwrap() error { return dialer.ErrNotPlaced }
+// Unwrap makes errors.Is find [dialer.ErrNotAsked] and, where the refusal is final, [dialer.ErrForbidden].
+func (e *RefusedError) Unwrap() error {
+	if e.Final {
+		return dialer.ErrForbidden
+	}
+	return dialer.ErrNotAsked
+}
+
+// refuse makes an error of one rule. The ledger decides whether it is final.
+func refuse(rule Rule, message string) *RefusedError {
+	return &RefusedError{Rule: rule, message: message}
+}

@@ -24,15 +24,18 @@ const MaxBlock = 9
 type Rules struct {
 	// Allow lists what may be called: countries by their ISO 3166-1 code, such as GB, US and CA, and
 	// prefixes of numbers in E.164 format, such as +44 and +1212. +1 and +7 alone, and +1 with
-	// less than an area code, cover several countries and are refused. Required.
+	// less than an area code, cover several countries and are refused. Other codes that are shared
+	// are taken as they are: +44 admits Jersey too, and GB does not. Required.
 	Allow []string
 
 	// Block is how many of a number's last digits are ignored to tell which block it belongs to,
 	// 1 to 9. 0: DefaultBlock, which makes blocks of 1,000 numbers.
 	Block int
 
-	// Hourly is the most calls that are placed to one block within any hour, in this process. A call
-	// that is refused, here or by the carrier, does not count. 0: DefaultHourly. Negative: no limit.
+	// Hourly is the most calls that are placed to one block within any hour, over all guards of a [Ledger]
+	// in this process. A call that is refused, here or by the carrier, does not count. A call above it is
+	// refused for good like any other, not put off: a fraud would go on all night at the pace that is allowed, and
+	// an honest batch that meets it is told at once, and may be retried. 0: DefaultHourly. Negative: no limit.
 	Hourly int
 }
 
@@ -116,6 +119,9 @@ func checkPrefix(rule, digits string) error {
 		return fmt.Errorf("%.20q begins with no country code", rule)
 	case phonenumbers.GetRegionCodeForCountryCode(code) == global:
 		return fmt.Errorf("%q is a satellite or global network, which is never called", rule)
+	}
+	if hidden, ok := within(hiddenRanges, digits); ok {
+		return fmt.Errorf("%q: %s are never called", rule, hidden.what)
 	}
 	return nil
 }

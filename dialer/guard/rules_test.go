@@ -23,16 +23,18 @@ func TestRulesThatCannotBeUsed(t *testing.T) {
 		"+4420794600001234": `"+4420794600001234": expected + and at most 15 digits`,
 		"+1": `"+1" covers several countries, US, CA, JM and DO among them: expected countries, such as US, ` +
 			`or more digits, such as +1212`,
-		"+7":    `"+7" covers several countries, RU and KZ among them: expected countries, such as RU, or more digits, such as +79`,
-		"+12":   `"+12" covers several countries: expected a whole area code, such as +1212`,
-		"+121":  `"+121" covers several countries: expected a whole area code, such as +1212`,
-		"+0":    `"+0" begins with no country code`,
-		"+4":    `"+4" begins with no country code`,
-		"+99":   `"+99" begins with no country code`,
-		"+999":  `"+999" begins with no country code`,
-		"+870":  `"+870" is a satellite or global network, which is never called`,
-		"+8816": `"+8816" is a satellite or global network, which is never called`,
-		"+800":  `"+800" is a satellite or global network, which is never called`,
+		"+7":      `"+7" covers several countries, RU and KZ among them: expected countries, such as RU, or more digits, such as +79`,
+		"+12":     `"+12" covers several countries: expected a whole area code, such as +1212`,
+		"+121":    `"+121" covers several countries: expected a whole area code, such as +1212`,
+		"+0":      `"+0" begins with no country code`,
+		"+4":      `"+4" begins with no country code`,
+		"+99":     `"+99" begins with no country code`,
+		"+999":    `"+999" begins with no country code`,
+		"+870":    `"+870" is a satellite or global network, which is never called`,
+		"+8816":   `"+8816" is a satellite or global network, which is never called`,
+		"+61147":  `"+61147": satellite numbers are never called`,
+		"+614800": `"+614800": satellite numbers are never called`,
+		"+800":    `"+800" is a satellite or global network, which is never called`,
 	} {
 		require.EqualError(t, CheckAllow(rule), want)
 		_, err := New(&carrier{}, Rules{Allow: []string{"GB", rule}})
@@ -61,8 +63,8 @@ func TestTheZeroRulesHaveDefaults(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, [2]int{p.digits, p.hourly})
 	}
-	p := policyOf(t, "GB")
-	require.Equal(t, p.block("+442079460000"), p.block("+442079460999"))
-	require.NotEqual(t, p.block("+442079460000"), p.block("+442079461000"))
-	require.NotEqual(t, p.block("+442079460000"), p.block("+4420794600000"))
+	require.Equal(t, block("+442079460000", 3), block("+442079460999", 3))
+	require.NotEqual(t, block("+442079460000", 3), block("+442079461000", 3))
+	require.NotEqual(t, block("+442079460000", 3), block("+4420794600000", 3))
+	require.NotEqual(t, block("+442079460000", 3), block("+442079460000", 4))
 }
