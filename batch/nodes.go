@@ -82,6 +82,7 @@ func (s *session) settle(nodes []store.Node) (news bool) {
 func (s *session) renew(ctx context.Context) error {
 	const most = 3 // what changed is told, what was told is taken
 	for range most {
+		s.node.Beat++ // by one goroutine at a time
 		if err := s.heartbeat(ctx, s.e.cfg.Lease); err != nil {
 			return err
 		}

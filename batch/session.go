@@ -356,6 +356,7 @@ func (s *session) close(helpers *group, stop context.CancelFunc) {
 // resign gives up the lease. ctx may have ended: it is about the node's name only.
 func (s *session) resign(ctx context.Context) {
 	ctx = context.WithoutCancel(ctx)
+	s.node.Beat++ // whoever renewed it has ended
 	if err := s.heartbeat(ctx, 0); err != nil && !errors.Is(err, store.ErrNotOwner) {
 		s.e.cfg.Logger.WarnContext(ctx, "giving up the lease failed; it will run out", "node", s.node.ID, "error", err)
 	}

@@ -21,6 +21,7 @@ func (l *simLedger) begun(d *simDial, call dialer.Call) {
 			l.fail("%s dials %s, which is not its own any more", d.p.name, c.id)
 		}
 		l.w.seen.branch(dialledTooLate)
+		d.owner = "" // nobody knows of it who could count it
 		return
 	}
 	if c.carrier != d.c.name {
@@ -47,7 +48,7 @@ func (l *simLedger) channels(d *simDial) {
 			}
 		}
 	}
-	if used <= most || l.overtaken {
+	if used <= most {
 		return
 	}
 	for _, s := range l.w.slots {

@@ -19,9 +19,9 @@ type simLedger struct {
 	calls   map[string]*simCall
 	flying  map[string]int   // calls in flight, by organisation
 	leases  map[string]int64 // until when, by node
+	beats   map[string]int64 // the latest that arrived, by node
 	open    int              // batches that are not over
 
-	overtaken bool // a heartbeat arrived after a later one, with shares that are not true any more
 }
 
 // simBatch is what is true of a batch.
@@ -60,7 +60,7 @@ type simCall struct {
 func newSimLedger(w *simWorld) *simLedger {
 	return &simLedger{
 		w: w, batches: map[string]*simBatch{}, calls: map[string]*simCall{},
-		flying: map[string]int{}, leases: map[string]int64{},
+		flying: map[string]int{}, leases: map[string]int64{}, beats: map[string]int64{},
 	}
 }
 
@@ -147,12 +147,16 @@ func (l *simLedger) changed(b store.Batch, c store.Change) {
 	l.saw(b)
 }
 
-// leased tells that a node has a lease from now on.
-func (l *simLedger) leased(node string, lease time.Duration) {
-	if until, known := l.leases[node]; known && until <= l.w.now {
-		l.fail("%s renewed a lease that had run out", node)
+// leased tells that a heartbeat arrived. One that was overtaken is to change nothing, neither shares nor the lease.
+func (l *simLedger) leased(node store.Node, lease time.Duration) {
+	if until, known := l.leases[node.ID]; known && until <= l.w.now {
+		l.fail("%s renewed a lease that had run out", node.ID)
 	}
-	l.leases[node] = l.w.now + int64(lease)
+	if node.Beat < l.beats[node.ID] {
+		l.w.seen.branch(beatOvertaken)
+		return
+	}
+	l.leases[node.ID], l.beats[node.ID] = l.w.now+int64(lease), node.Beat
 }
 
 func (l *simLedger) alive(node string) bool { return l.leases[node] > l.w.now }

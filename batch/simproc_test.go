@@ -41,8 +41,6 @@ type simProc struct {
 	gone     map[string]int        // the latest dialer of a carrier before it was taken away
 	without  *simCarrier           // that was taken away from it; nil: none
 	calmly   bool                  // it was asked to stop while nothing went wrong
-	beats    int                   // heartbeats that were sent
-	beaten   int                   // the latest of those that arrived
 	claimed  bool                  // recipients, just now
 	dials    map[string][]*simDial // by carrier: that were given to it and have not returned
 	orgs     []*orgState           // kept in use, so that what leaks from them is seen

@@ -234,21 +234,14 @@ func (n *nodeStore) Advance(ctx context.Context, step store.Step) (got store.Adv
 }
 
 func (n *nodeStore) Heartbeat(ctx context.Context, node store.Node, lease time.Duration) error {
-	n.p.beats++
-	beat := n.p.beats
 	return n.call(ctx, "heartbeat", func() error {
 		err := n.p.w.store.Heartbeat(context.WithoutCancel(ctx), node, lease)
-		if err == nil && beat < n.p.beaten {
-			n.p.w.ledger.overtaken = true
-			n.p.w.seen.branch(beatOvertaken)
-		}
-		n.p.beaten = max(n.p.beaten, beat)
 		n.p.node = node.ID
 		if n.p.w.telling() {
 			n.p.w.tell("%s tells its shares: %v", n.p.name, node.Shares)
 		}
 		if err == nil {
-			n.p.w.ledger.leased(node.ID, lease)
+			n.p.w.ledger.leased(node, lease)
 		}
 		return err
 	})

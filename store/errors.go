@@ -21,6 +21,10 @@ var (
 	// ErrNewerSchema: the data was written by a newer version of this module.
 	ErrNewerSchema = errors.New("the data has a newer schema than this version knows")
 
+	// ErrOlderSchema: the data lacks what this version of the module added to its schema, or all of
+	// it, and the store was told to leave that to somebody else.
+	ErrOlderSchema = errors.New("the data has an older schema than this version needs")
+
 	// ErrClosed: the store was closed.
 	ErrClosed = errors.New("the store is closed")
 )

@@ -141,4 +141,13 @@ type Node struct {
 	Shares    []int    // of each of Carriers, how much it keeps others from using, in millionths; nil: it does not say
 	StartedAt time.Time
 	ExpiresAt time.Time // when its lease runs out, by the store's clock
+
+	// Beat numbers the heartbeats of one node, upwards from 1, each above those that were sent before:
+	// of two that are under way at once, or of which one was kept up by the network, the later counts,
+	// in whatever order they arrive. 0 throughout: they count as they arrive.
+	Beat int64
 }
+
+// NodeRetention is for how long a store remembers a node at least whose lease has run out. One that
+// ever owned a call is remembered for as long as the call, whose Owner it is.
+const NodeRetention = 24 * time.Hour

@@ -66,6 +66,10 @@ type Store interface {
 	// the store's own clock, and replaces what was known of it. A lease of 0 gives it up. ErrNotOwner: the lease had run
 	// out; the node must stop what it owns and come back under a new id. ErrOwned:
 	// the store admits one dialling node at a time and another one has it.
+	//
+	// One that is late, whose n.Beat is below one that the store has of the node, changes nothing,
+	// neither what is known of it nor its lease, and is no error. A node that never owned a call may
+	// be forgotten once its lease has been over for NodeRetention.
 	Heartbeat(ctx context.Context, n Node, lease time.Duration) error
 
 	// Adopt makes node the owner of at most limit calls in flight whose owner has no

@@ -37,6 +37,9 @@ func (s *Store) Adopt(ctx context.Context, node string, limit int) ([]store.Clai
 			out = append(out, claimed)
 		}
 	}
+	if len(out) > 0 {
+		s.dialled(node)
+	}
 	return out, nil
 }
 

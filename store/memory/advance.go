@@ -41,6 +41,9 @@ func (s *Store) Advance(ctx context.Context, step store.Step) (store.Advanced, e
 	for i := range step.Claims {
 		t.claim(&step.Claims[i])
 	}
+	if len(t.out.Claimed) > 0 {
+		s.dialled(step.Owner)
+	}
 	t.finish()
 	s.commit(o)
 	return t.out, nil

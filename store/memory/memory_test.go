@@ -1,6 +1,8 @@
 package memory_test
 
 import (
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,7 +19,22 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	storetest.Test(t, func(*testing.T) store.Store { return memory.New() })
+	var mu sync.Mutex
+	ahead := map[store.Store]*atomic.Int64{}
+	open := func(*testing.T) store.Store {
+		by := &atomic.Int64{}
+		s := memory.NewAt(func() time.Time { return time.Now().Add(time.Duration(by.Load())) })
+		mu.Lock()
+		defer mu.Unlock()
+		ahead[s] = by
+		return s
+	}
+	later := func(_ *testing.T, s store.Store, by time.Duration) {
+		mu.Lock()
+		defer mu.Unlock()
+		ahead[s].Add(int64(by))
+	}
+	storetest.Harness{Open: open, Later: later}.Test(t)
 }
 
 func TestStoreBehindFaults(t *testing.T) {

@@ -10,6 +10,13 @@ import (
 	"github.com/outdial/outdial/store"
 )
 
+// node is one that is known.
+type node struct {
+	store.Node
+
+	dialled bool // it owns calls, or did
+}
+
 // Heartbeat implements [store.Store]. It never returns ErrOwned.
 func (s *Store) Heartbeat(ctx context.Context, n store.Node, lease time.Duration) error {
 	if err := ctx.Err(); err != nil {
@@ -18,13 +25,41 @@ func (s *Store) Heartbeat(ctx context.Context, n store.Node, lease time.Duration
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
-	if old, known := s.nodes[n.ID]; known && !old.ExpiresAt.After(now) {
+	old, known := s.nodes[n.ID]
+	switch {
+	case known && !old.ExpiresAt.After(now):
 		return fmt.Errorf("memory: heartbeat of %s: %w", n.ID, store.ErrNotOwner)
+	case n.Beat < old.Beat:
+		return nil // it was overtaken
+	case !known:
+		s.forget(now)
 	}
 	n = cloneNode(n)
 	n.ExpiresAt = now.Add(lease) // with its monotonic part, so that setting the clock ends no lease
-	s.nodes[n.ID] = n
+	s.nodes[n.ID] = node{Node: n, dialled: old.dialled}
 	return nil
+}
+
+// forget drops those of no use whose lease ran out long ago. The caller holds s.mu.
+func (s *Store) forget(now time.Time) {
+	maps.DeleteFunc(s.nodes, func(_ string, n node) bool {
+		return !n.dialled && n.ExpiresAt.Before(now.Add(-store.NodeRetention))
+	})
+}
+
+// dialled notes that a node owns calls, which is news once.
+func (s *Store) dialled(id string) {
+	s.mu.RLock()
+	n := s.nodes[id]
+	s.mu.RUnlock()
+	if n.dialled {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n = s.nodes[id]
+	n.dialled = true
+	s.nodes[id] = n
 }
 
 func (s *Store) alive(node string) bool {
@@ -44,9 +79,9 @@ func (s *Store) Nodes(ctx context.Context) ([]store.Node, error) {
 	var out []store.Node
 	for _, n := range s.nodes {
 		if n.ExpiresAt.After(now) {
-			n = cloneNode(n)
-			n.ExpiresAt = n.ExpiresAt.UTC().Truncate(time.Microsecond)
-			out = append(out, n)
+			told := cloneNode(n.Node)
+			told.ExpiresAt = told.ExpiresAt.UTC().Truncate(time.Microsecond)
+			out = append(out, told)
 		}
 	}
 	return out, nil

@@ -25,8 +25,8 @@ type Store struct {
 	// that none waits for another. Where both are held, the organisation's was taken first.
 	mu     sync.RWMutex
 	orgs   map[string]*org
-	active map[string]*org       // those with open batches
-	nodes  map[string]store.Node // those whose lease ran out too: their ids stay refused
+	active map[string]*org // those with open batches
+	nodes  map[string]node // those whose lease ran out too: their ids stay refused
 }
 
 var _ store.Store = (*Store)(nil)
@@ -38,7 +38,7 @@ func New() *Store { return NewAt(time.Now) }
 // concurrent use and never goes back.
 func NewAt(now func() time.Time) *Store {
 	return &Store{
-		now: now, orgs: map[string]*org{}, active: map[string]*org{}, nodes: map[string]store.Node{},
+		now: now, orgs: map[string]*org{}, active: map[string]*org{}, nodes: map[string]node{},
 	}
 }
 

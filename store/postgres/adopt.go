@@ -60,6 +60,7 @@ type adoption struct {
 	*work
 
 	node  string
+	owner node // the same, as the database has it
 	limit int
 	orgs  []int64
 	keys  []int64 // organisations of those that were taken
@@ -100,9 +101,8 @@ func (a *adoption) run(ctx context.Context) ([]store.Claimed, error) {
 
 // look finds the organisations that have orphans.
 func (a *adoption) look(ctx context.Context, t *trip) error {
-	a.orgs = nil
-	var owner node
-	t.lease(&owner, a.node)
+	a.orgs, a.owner = nil, node{}
+	t.lease(&a.owner, a.node)
 	t.each(func(scan func(...any) error) error {
 		var org int64
 		err := scan(&org)
@@ -112,7 +112,7 @@ func (a *adoption) look(ctx context.Context, t *trip) error {
 	if err := a.send(ctx, t); err != nil {
 		return err
 	}
-	if owner.key == 0 {
+	if a.owner.key == 0 {
 		return store.ErrNotOwner
 	}
 	return nil
@@ -122,6 +122,7 @@ func (a *adoption) look(ctx context.Context, t *trip) error {
 func (a *adoption) taken(ctx context.Context) (out []store.Claimed, err error) {
 	t := a.trip()
 	if len(a.ids) > 0 {
+		t.owns(a.owner, a.node)
 		t.each(func(scan func(...any) error) error {
 			c, err := scanClaimed(scan)
 			out = append(out, c)

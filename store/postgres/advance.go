@@ -130,6 +130,9 @@ func (t *turn) keepBatch(scan func(...any) error) error {
 // claimed are to know.
 func (t *turn) save(ctx context.Context) error {
 	trip := t.trip()
+	if len(t.answers) > 0 {
+		trip.owns(t.owner, t.step.Owner)
+	}
 	t.saveCalls(trip)
 	told := t.saveFates(trip)
 	for _, b := range t.order {

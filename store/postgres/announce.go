@@ -82,7 +82,9 @@ func (a *announcer) take() []string {
 	return orgs
 }
 
-// Payloads are in hexadecimal: they are text, in the encoding of the database, and must have no NUL.
+// A payload is an organisation and, behind a blank, the token of the store that changed it, which need not listen to
+// itself. The first is in hexadecimal: payloads are text, in the encoding of the database, and must have no NUL.
+// Versions before that have the organisation alone, and take what has a token for somebody else's.
 const notify = "SELECT pg_notify($1, v.org) FROM unnest($2::text[]) AS v (org)"
 
 func (a *announcer) tell() {
@@ -92,7 +94,7 @@ func (a *announcer) tell() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), announceTimeout)
 	defer cancel()
-	payloads := column(orgs, func(org string) string { return hex.EncodeToString([]byte(org)) })
+	payloads := column(orgs, func(org string) string { return hex.EncodeToString([]byte(org)) + " " + a.store.token })
 	if err := a.store.notify(ctx, payloads); err != nil {
 		a.store.log.Debug("postgres: a hint was not sent", slog.Any("error", err))
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/outdial/outdial/store"
+	"github.com/outdial/outdial/store/internal/reasons"
 )
 
 // What never changes while a call lives is read from the rows of its batch, its recipient and its
@@ -47,7 +48,7 @@ func (r *callRow) value() (store.Call, error) {
 	c.Status, c.Unplaced, c.Carrier, c.Ref, c.Error = f.status, f.unplaced, f.carrier, f.ref, f.error
 	c.RangAt, c.StartedAt, c.EndedAt = f.rang, f.started, f.ended
 	var err error
-	if c.EndReason, err = reasonOf(f.reason); err != nil {
+	if c.EndReason, err = reasons.Of(f.reason); err != nil {
 		return c, fmt.Errorf("call %s: %w", c.ID, err)
 	}
 	if c.Tries, err = unpackTries(f.tries); err != nil {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,7 +18,9 @@ import (
 type Config struct {
 	// URL is a connection string as libpq and pgxpool know it, such as
 	// postgres://user@db.example:5432/calls?sslmode=verify-full&pool_max_conns=20. Without
-	// pool_max_conns there are 16 connections at most.
+	// pool_max_conns there are 16 connections at most. Of several hosts, as in
+	// postgres://one.example,two.example/calls?target_session_attrs=read-write, it is the one that takes writes, also
+	// after a failover; without connect_timeout each has a part of Timeout to answer.
 	URL string
 
 	// Pool is used instead of URL where the host has one. The store neither closes it nor changes
@@ -28,7 +32,7 @@ type Config struct {
 	Schema string
 
 	// NoMigrate leaves the schema to the host, who has run [Migrations]: Open only checks that it
-	// is there.
+	// is there, and returns store.ErrOlderSchema where it is not, or not all of it.
 	NoMigrate bool
 
 	// NoPrepare keeps from preparing statements by name, for a pooler that gives each transaction
@@ -109,7 +113,27 @@ func (c Config) poolConfig() (*pgxpool.Config, error) {
 		pool.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	}
 	if pool.ConnConfig.ConnectTimeout == 0 {
-		pool.ConnConfig.ConnectTimeout = c.Timeout
+		pool.ConnConfig.ConnectTimeout = connectTimeout(pool.ConnConfig, c.Timeout)
+	}
+	if pool.PingTimeout == 0 {
+		pool.PingTimeout = c.Timeout / pingShare
 	}
 	return pool, nil
+}
+
+// pingShare of Timeout is how long a connection that was idle may take to show that it lives. After a failover many
+// of them are half open, and a method is to get past some.
+const pingShare = 5
+
+// connectTimeout is for one host. Where the URL has several, one that takes connections and says nothing must not
+// use up the time in which another would have answered.
+func connectTimeout(c *pgx.ConnConfig, timeout time.Duration) time.Duration {
+	hosts := map[string]bool{net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))): true}
+	for _, f := range c.Fallbacks {
+		hosts[net.JoinHostPort(f.Host, strconv.Itoa(int(f.Port)))] = true
+	}
+	if len(hosts) == 1 {
+		return timeout
+	}
+	return timeout / time.Duration(2*len(hosts)) //nolint:mnd // half of the time is left for what is to be done
 }

@@ -8,6 +8,9 @@
 // organisation waits for another. Within a process those who want the same organisation queue before
 // they take a connection, so that it cannot use up the pool.
 //
+// A URL may name several servers, of which the one that takes writes is used, after a failover too; a standby must be
+// a synchronous one, see SCALING.md.
+//
 // Leases run by the database's clock (clock_timestamp): this package never asks its own process for
 // the time. A node whose lease has run out writes nothing. Keep the clocks of a primary and its standbys
 // together, as for anything else: after a failover it is the new primary's that counts.
@@ -37,7 +40,8 @@
 //
 // Every key begins with a number that is made of the organisation's id, and no statement of the hot path names two
 // organisations, so the tables can be distributed by that column, all alike. nodes is the exception, which is small
-// and has one row for each start of an engine.
+// and has one row for each start of an engine that dialled, or that was within the last day. SCALING.md beside this
+// file says which versions and failovers were tried, and what stands between this package and databases that shard.
 //
 // # What it costs
 //

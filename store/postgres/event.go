@@ -6,6 +6,7 @@ import (
 
 	"github.com/outdial/outdial/fsm"
 	"github.com/outdial/outdial/store"
+	"github.com/outdial/outdial/store/internal/reasons"
 )
 
 // call is a call inside a write: what its row says, and what events make of it.
@@ -89,7 +90,7 @@ func legal(from, to fsm.RecipientStatus) bool {
 
 // merge writes the fields of an event that are not zero.
 func (f *fields) merge(e *store.Event) error {
-	reason, err := reasonNumber(e.EndReason)
+	reason, err := reasons.Number(e.EndReason)
 	if err != nil {
 		return err
 	}
@@ -138,7 +139,7 @@ func (t *turn) move(b *batch, c *call, e *store.Event) error {
 		c.now.unplaced, r.call, r.error = true, "", complaint
 		b.Counts.Unplaced++
 	case status.Terminal():
-		r.reason, _ = reasonNumber(e.EndReason) // merge knew it
+		r.reason, _ = reasons.Number(e.EndReason) // merge knew it
 	}
 	t.decide(b, r, from)
 	return nil

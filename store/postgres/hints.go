@@ -12,9 +12,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Hints returns a channel that gets the id of an organisation soon after something of it was changed, by
-// whatever process, and "" when changes of any may have been missed, as after the connection was lost. It is
-// closed when ctx ends or the store is closed.
+// Hints returns a channel that gets the id of an organisation soon after something of it was changed by another
+// Store, in this process or another one, and "" when changes of any may have been missed, as after the connection
+// was lost. It is closed when ctx ends or the store is closed.
 //
 // They are hints only: some may be missing, or come twice or for nothing, and at first none comes for as long
 // as it takes to find out whether notifications get through. Whoever asks the store from time to time
@@ -164,9 +164,10 @@ func (l *listener) receive(payload string) {
 	if strings.HasPrefix(payload, probePrefix) {
 		return
 	}
+	payload, token, _ := strings.Cut(payload, " ")
 	org, err := hex.DecodeString(payload)
-	if err != nil {
-		return // somebody else's
+	if err != nil || token == l.token {
+		return // somebody else's, or our own
 	}
 	l.hint(string(org))
 }

@@ -2,7 +2,9 @@ package postgres_test
 
 import (
 	"context"
+	"encoding/hex"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,6 +60,39 @@ func TestHintsTellWhoWasChangedByAnotherProcess(t *testing.T) {
 	hear(t, hints, b.Org)
 }
 
+// A store does not wake itself: it knows what it has changed. Versions that sent no token are heard, all in one order.
+func TestOwnHintsAreNotHeard(t *testing.T) {
+	t.Parallel()
+	url := cluster.url(t)
+	mine, theirs := open(t, postgres.Config{URL: url}), open(t, postgres.Config{URL: url})
+	hints := mine.Hints(t.Context())
+	hear(t, hints, "")
+	listening := session(t, url)
+	var channel string
+	require.NoError(t, listening.QueryRow(t.Context(), "SELECT 'outdial_' || left(encode(sha256('outdial'), 'hex'), 16)").Scan(&channel))
+	_, err := listening.Exec(t.Context(), "LISTEN "+channel)
+	require.NoError(t, err)
+	told := func(org string) {
+		for { // the server has given it to everybody by then
+			n, err := listening.WaitForNotification(t.Context())
+			require.NoError(t, err)
+			if strings.HasPrefix(n.Payload, hex.EncodeToString([]byte(org))) {
+				return
+			}
+		}
+	}
+	src := newSource()
+	_, err = mine.CreateBatch(t.Context(), src.batch("mine"), people(1))
+	require.NoError(t, err)
+	told("mine")
+	run(t, url, "SELECT pg_notify('"+channel+"', encode('older', 'hex'))")
+	told("older")
+	_, err = theirs.CreateBatch(t.Context(), src.batch("theirs"), people(1))
+	require.NoError(t, err)
+	require.Equal(t, "older", <-hints)
+	require.Equal(t, "theirs", <-hints)
+}
+
 func TestHintsOfAnotherSchemaAreNotHeard(t *testing.T) {
 	t.Parallel()
 	url := cluster.url(t)
@@ -69,7 +104,7 @@ func TestHintsOfAnotherSchemaAreNotHeard(t *testing.T) {
 	src := newSource()
 	_, err := theirs.CreateBatch(t.Context(), src.batch("theirs"), people(1))
 	require.NoError(t, err)
-	_, err = mine.CreateBatch(t.Context(), src.batch("mine"), people(1))
+	_, err = open(t, postgres.Config{URL: url}).CreateBatch(t.Context(), src.batch("mine"), people(1))
 	require.NoError(t, err)
 	require.Equal(t, "mine", <-hints)
 }
@@ -131,14 +166,15 @@ func TestHintsEndWithTheirContextAndWithTheStore(t *testing.T) {
 func TestHintsGoOnAfterTheirConnectionWasLost(t *testing.T) {
 	t.Parallel()
 	name := database(t, template)
-	s := open(t, postgres.Config{URL: cluster.server.URL(name)})
+	c := postgres.Config{URL: cluster.server.URL(name)}
+	s := open(t, c)
 	hints := s.Hints(t.Context())
 	hear(t, hints, "")
 	require.NoError(t, cluster.server.Exec(t.Context(), name, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 		WHERE datname = current_database() AND query LIKE 'LISTEN%'`))
 	hear(t, hints, "") // something may have been missed
 	src := newSource()
-	_, err := s.CreateBatch(t.Context(), src.batch("org_1"), people(1))
+	_, err := open(t, c).CreateBatch(t.Context(), src.batch("org_1"), people(1))
 	require.NoError(t, err)
 	hear(t, hints, "org_1")
 }
@@ -146,8 +182,9 @@ func TestHintsGoOnAfterTheirConnectionWasLost(t *testing.T) {
 // A reader that sleeps keeps nobody waiting, and hears that it has missed something.
 func TestHintsMissedAreToldOf(t *testing.T) {
 	t.Parallel()
-	s := open(t, postgres.Config{URL: cluster.url(t)})
-	hints := s.Hints(t.Context())
+	c := postgres.Config{URL: cluster.url(t)}
+	s := open(t, c)
+	hints := open(t, c).Hints(t.Context())
 	hear(t, hints, "")
 	src := newSource()
 	for i := range 600 {

@@ -3,18 +3,14 @@ package postgres
 import (
 	"context"
 	"embed"
-	"errors"
 	"fmt"
-	"io/fs"
-	"path"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/outdial/outdial/store"
+	"github.com/outdial/outdial/store/internal/migrations"
 )
 
 // migrationFiles are numbered from 1 without a gap and applied in that order. One that was
@@ -22,11 +18,6 @@ import (
 //
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
-
-var (
-	errMigrations = errors.New("migrations are not numbered from 1 without a gap")
-	errOldSchema  = errors.New("it lacks migrations of this version, and NoMigrate leaves them to the host")
-)
 
 // Migration is a step to the newest schema.
 type Migration struct {
@@ -45,7 +36,7 @@ func Migrations(schema string) ([]Migration, error) {
 		return nil, fmt.Errorf("postgres: migrations: %w", err)
 	}
 	s := newSchema(c.Schema)
-	list, err := loadMigrations(migrationFiles, s)
+	list, err := loadMigrations(s)
 	if err != nil {
 		return nil, fmt.Errorf("postgres: migrations: %w", err)
 	}
@@ -53,24 +44,13 @@ func Migrations(schema string) ([]Migration, error) {
 	return list, nil
 }
 
-func loadMigrations(dir fs.FS, s *schema) ([]Migration, error) {
-	names, err := fs.Glob(dir, "migrations/*.sql")
-	if err != nil {
-		return nil, fmt.Errorf("list migrations: %w", err)
+func loadMigrations(s *schema) ([]Migration, error) {
+	steps, err := migrations.Load(migrationFiles)
+	out := make([]Migration, len(steps))
+	for i, step := range steps {
+		out[i] = Migration{Version: i + 1, Name: step.Name, SQL: s.in(step.SQL)}
 	}
-	out := make([]Migration, len(names))
-	for i, name := range names { // sorted by name
-		number, _, _ := strings.Cut(path.Base(name), "_")
-		if n, err := strconv.Atoi(number); err != nil || n != i+1 {
-			return nil, fmt.Errorf("%s: %w", name, errMigrations)
-		}
-		text, err := fs.ReadFile(dir, name)
-		if err != nil {
-			return nil, fmt.Errorf("read migration: %w", err)
-		}
-		out[i] = Migration{Version: i + 1, Name: path.Base(name), SQL: s.in(string(text))}
-	}
-	return out, nil
+	return out, err
 }
 
 // migrator brings one schema to what this version knows.
@@ -84,7 +64,7 @@ type migrator struct {
 }
 
 func migrate(ctx context.Context, pool *pgxpool.Pool, c Config, s *schema) error {
-	list, err := loadMigrations(migrationFiles, s)
+	list, err := loadMigrations(s)
 	if err != nil {
 		return err
 	}
@@ -109,7 +89,7 @@ func (m *migrator) run(ctx context.Context) error {
 	case version == len(m.list):
 		return nil
 	case m.leave:
-		return fmt.Errorf("schema %q has version %d, this version needs %d: %w", m.name, version, len(m.list), errOldSchema)
+		return m.older(version)
 	}
 	// Isolation and all else as it is meant here, whatever the database's defaults are.
 	return pgx.BeginTxFunc(ctx, m.conn, pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadWrite},
@@ -119,6 +99,11 @@ func (m *migrator) run(ctx context.Context) error {
 func (m *migrator) newer(version int) error {
 	return fmt.Errorf("schema %q has version %d, this version knows up to %d: %w",
 		m.name, version, len(m.list), store.ErrNewerSchema)
+}
+
+func (m *migrator) older(version int) error {
+	return fmt.Errorf("schema %q has version %d, this version needs %d: it lacks migrations of this version, "+
+		"and NoMigrate leaves them to the host: %w", m.name, version, len(m.list), store.ErrOlderSchema)
 }
 
 // version is the latest migration that was run, 0 for none.

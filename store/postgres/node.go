@@ -8,34 +8,64 @@ import (
 )
 
 // node is one whose lease runs, by the database's clock: no host's is asked.
-type node struct{ key int32 }
+type node struct {
+	key     int32
+	dialled bool // it owns calls, or did
+}
 
 // The clock is read when the statement runs, not when the transaction began: it may have waited since.
 const (
-	selectLease = "SELECT n.key FROM outdial.nodes n WHERE n.id = $1 AND n.expires_at > clock_timestamp()"
+	selectLease = "SELECT n.key, n.dialled FROM outdial.nodes n WHERE n.id = $1 AND n.expires_at > clock_timestamp()"
 
-	renewLease = `UPDATE outdial.nodes SET regions = $2, carriers = $3, started_at = $4, shares = $6,
+	renewLease = `UPDATE outdial.nodes SET regions = $2, carriers = $3, started_at = $4, shares = $6, beat = $7,
 	expires_at = clock_timestamp() + $5::bigint * interval '1 microsecond'
-	WHERE id = $1 AND expires_at > clock_timestamp() RETURNING key`
+	WHERE id = $1 AND expires_at > clock_timestamp() AND beat <= $7 RETURNING key`
 
-	newLease = `INSERT INTO outdial.nodes (id, regions, carriers, started_at, expires_at, shares)
-	SELECT $1, $2, $3, $4, clock_timestamp() + $5::bigint * interval '1 microsecond', $6
+	// A statement of its own, so that it sees the heartbeat for which the one before may have waited.
+	selectOvertaken = `SELECT n.key FROM outdial.nodes n
+	WHERE n.id = $1 AND n.expires_at > clock_timestamp() AND n.beat > $2`
+
+	newLease = `INSERT INTO outdial.nodes (id, regions, carriers, started_at, expires_at, shares, beat, dialled)
+	SELECT $1, $2, $3, $4, clock_timestamp() + $5::bigint * interval '1 microsecond', $6, $7, false
 	WHERE NOT EXISTS (SELECT FROM outdial.nodes WHERE id = $1) ON CONFLICT (id) DO NOTHING RETURNING key`
 
+	markDialled = "UPDATE outdial.nodes SET dialled = true WHERE id = $1 AND NOT dialled"
+
+	// Somebody else's lock is on a row that somebody else forgets, or that is about to own a call.
+	forgetNodes = `DELETE FROM outdial.nodes n WHERE n.key = ANY(ARRAY(
+		SELECT o.key FROM outdial.nodes o
+		WHERE o.expires_at < (SELECT clock_timestamp() - $1::bigint * interval '1 microsecond') AND NOT o.dialled
+		ORDER BY o.key FOR UPDATE SKIP LOCKED))`
+
 	// A volatile function is no bound for an index, what a sub-query has found is.
-	selectNodes = `SELECT n.id, n.regions, n.carriers, n.shares, n.started_at, n.expires_at FROM outdial.nodes n
+	selectNodes = `SELECT n.id, n.regions, n.carriers, n.shares, n.started_at, n.expires_at, n.beat FROM outdial.nodes n
 	WHERE n.expires_at > (SELECT clock_timestamp())`
 )
 
 // lease asks for the node of that id. Its key stays 0 if it has no lease.
 func (t *trip) lease(into *node, id string) {
-	t.find(nil, selectLease, []any{raw(id)}, []any{&into.key})
+	t.find(nil, selectLease, []any{raw(id)}, []any{&into.key, &into.dialled})
+}
+
+// owns notes that a node owns calls, which is news once.
+func (t *trip) owns(n node, id string) {
+	if !n.dialled {
+		t.ask(markDialled, raw(id))
+	}
 }
 
 // Heartbeat implements [store.Store]. It never returns ErrOwned.
 func (s *Store) Heartbeat(ctx context.Context, n store.Node, lease time.Duration) error {
 	err := s.bounded(ctx, func(ctx context.Context) error {
-		return s.transact(ctx, func(ctx context.Context, w *work) error { return w.heartbeat(ctx, n, max(lease, 0)) })
+		var fresh bool
+		err := s.transact(ctx, func(ctx context.Context, w *work) (err error) {
+			fresh, err = w.heartbeat(ctx, n, max(lease, 0))
+			return err
+		})
+		if fresh && err == nil {
+			s.forget(ctx)
+		}
+		return err
 	})
 	if err != nil {
 		return failed("heartbeat of", n.ID, err)
@@ -43,21 +73,36 @@ func (s *Store) Heartbeat(ctx context.Context, n store.Node, lease time.Duration
 	return nil
 }
 
-func (w *work) heartbeat(ctx context.Context, n store.Node, lease time.Duration) error {
+// heartbeat says whether the node is a new one.
+func (w *work) heartbeat(ctx context.Context, n store.Node, lease time.Duration) (fresh bool, err error) {
 	var key int32
 	args := []any{
-		raw(n.ID), rawsOrNull(n.Regions), rawsOrNull(n.Carriers), moment(n.StartedAt), lease.Microseconds(), n.Shares,
+		raw(n.ID), rawsOrNull(n.Regions), rawsOrNull(n.Carriers), moment(n.StartedAt), lease.Microseconds(), n.Shares, n.Beat,
 	}
 	t := w.begin(beginWrite)
 	t.find(nil, renewLease, args, []any{&key})
-	t.find(nil, newLease, args, []any{&key})
+	t.find(nil, selectOvertaken, []any{raw(n.ID), n.Beat}, []any{&key})
+	t.find(&fresh, newLease, args, []any{&key})
 	if err := w.finish(ctx, t); err != nil {
-		return err
+		return false, err
 	}
 	if key == 0 {
-		return store.ErrNotOwner
+		return false, store.ErrNotOwner
 	}
-	return nil
+	return fresh, nil
+}
+
+// forget removes nodes of no use whose lease ran out long ago, as well as it can: a role that may not delete can
+// still dial.
+func (s *Store) forget(ctx context.Context) {
+	err := s.transact(ctx, func(ctx context.Context, w *work) error {
+		t := w.begin(beginWrite)
+		t.ask(forgetNodes, store.NodeRetention.Microseconds())
+		return w.finish(ctx, t)
+	})
+	if err != nil {
+		s.log.Warn("postgres: nodes that are long gone were not forgotten", "error", err)
+	}
 }
 
 // Nodes implements [store.Store].
@@ -69,7 +114,8 @@ func (s *Store) Nodes(ctx context.Context) ([]store.Node, error) {
 			t.each(func(scan func(...any) error) error {
 				var n store.Node
 				var regions, carriers [][]byte
-				err := scan((*text)(&n.ID), &regions, &carriers, &n.Shares, (*instant)(&n.StartedAt), (*instant)(&n.ExpiresAt))
+				err := scan((*text)(&n.ID), &regions, &carriers, &n.Shares, (*instant)(&n.StartedAt), (*instant)(&n.ExpiresAt),
+					&n.Beat)
 				n.Regions, n.Carriers = unraw(regions), unraw(carriers)
 				out = append(out, n)
 				return err

@@ -6,6 +6,7 @@ import (
 
 	"github.com/outdial/outdial/fsm"
 	"github.com/outdial/outdial/store"
+	"github.com/outdial/outdial/store/internal/reasons"
 )
 
 // Recipients implements [store.Store].
@@ -122,7 +123,7 @@ func filterRecipients(w *where, q store.RecipientQuery) error {
 	numbers := make([]int16, len(q.EndReasons))
 	for i, r := range q.EndReasons {
 		var err error
-		if numbers[i], err = reasonNumber(r); err != nil {
+		if numbers[i], err = reasons.Number(r); err != nil {
 			return err
 		}
 	}
@@ -138,6 +139,6 @@ func scanRecipient(scan func(...any) error, org string) (store.Recipient, error)
 	if err != nil {
 		return r, err
 	}
-	r.EndReason, err = reasonOf(reason)
+	r.EndReason, err = reasons.Of(reason)
 	return r, err
 }

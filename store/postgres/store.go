@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -20,6 +21,7 @@ type Store struct {
 	pool     *pgxpool.Pool
 	owned    bool // the pool is
 	schema   *schema
+	token    string // of this store among all, in its hints
 	settings string
 	timeout  time.Duration
 	noHints  bool
@@ -37,7 +39,8 @@ var _ store.Store = (*Store)(nil)
 // Open connects to the database and brings the schema to what this version knows. Any number of
 // processes may do so at once, and any number of nodes may dial.
 //
-// The error wraps [store.ErrNewerSchema] for a schema that a newer version has made.
+// The error wraps [store.ErrNewerSchema] for a schema that a newer version has made, and with Config.NoMigrate
+// [store.ErrOlderSchema] for one that lacks migrations or is not there.
 func Open(ctx context.Context, c Config) (*Store, error) {
 	s, err := open(ctx, c.withDefaults())
 	if err != nil {
@@ -84,8 +87,9 @@ func (c Config) connect(ctx context.Context) (pool *pgxpool.Pool, owned bool, er
 
 func newStore(c Config, pool *pgxpool.Pool, owned bool) *Store {
 	return &Store{
-		log: c.Logger, pool: pool, owned: owned, schema: newSchema(c.Schema), settings: settings(c.Timeout),
-		timeout: c.Timeout, noHints: c.NoHints, closed: make(chan struct{}),
+		log: c.Logger, pool: pool, owned: owned, schema: newSchema(c.Schema), token: rand.Text(),
+		settings: settings(c.Timeout),
+		timeout:  c.Timeout, noHints: c.NoHints, closed: make(chan struct{}),
 		// One writer of an organisation is all that the database lets through. Its readers leave half of
 		// the connections to others.
 		writers: newTurns(1), readers: newTurns(max(1, int(pool.Config().MaxConns)/2)),

@@ -1,9 +1,11 @@
 package postgres_test
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -46,10 +48,32 @@ func (m *mode) reopen(t *testing.T, s store.Store) store.Store {
 	return m.open(t, c)
 }
 
+// later has all leases run out earlier.
+func (m *mode) later(t *testing.T, s store.Store, by time.Duration) {
+	t.Helper()
+	m.mu.Lock()
+	c := m.opened[s]
+	m.mu.Unlock()
+	schema := pgx.Identifier{cmp.Or(c.Schema, "outdial")}.Sanitize()
+	conn := c.Pool
+	if conn == nil {
+		var err error
+		conn, err = pgxpool.New(t.Context(), c.URL)
+		require.NoError(t, err)
+		defer conn.Close()
+	}
+	tx, err := conn.BeginTx(t.Context(), pgx.TxOptions{AccessMode: pgx.ReadWrite})
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), "UPDATE "+schema+".nodes SET expires_at = expires_at - $1::bigint * interval '1 microsecond'",
+		pgx.QueryExecModeExec, by.Microseconds())
+	require.NoError(t, err)
+	require.NoError(t, tx.Commit(t.Context()))
+}
+
 func (m *mode) test(t *testing.T) {
 	t.Helper()
 	m.opened = map[store.Store]postgres.Config{}
-	storetest.Harness{Open: m.fresh, Reopen: m.reopen}.Test(t)
+	storetest.Harness{Open: m.fresh, Reopen: m.reopen, Later: m.later}.Test(t)
 }
 
 func TestConformance(t *testing.T) {

@@ -51,7 +51,10 @@ func adopt(ctx context.Context, c *connection, node string, key int64, limit int
 		o.Call.Owner = node
 		out = append(out, o.Claimed)
 	}
-	return out, nil
+	if len(out) == 0 {
+		return nil, nil
+	}
+	return out, markNode(ctx, c, key)
 }
 
 func scanOrphan(scan func(...any) error) (o orphan, err error) {

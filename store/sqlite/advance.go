@@ -72,7 +72,7 @@ func (t *turn) run(ctx context.Context) (store.Advanced, error) {
 		return t.out, nil
 	}
 	t.out.PrevRev = t.org.rev
-	for _, part := range []func(context.Context) error{t.applyEvents, t.saveCalls, t.serveClaims, t.finish} {
+	for _, part := range []func(context.Context) error{t.applyEvents, t.saveCalls, t.serveClaims, t.mark, t.finish} {
 		if err := part(ctx); err != nil {
 			return store.Advanced{}, err
 		}
@@ -94,6 +94,14 @@ func (t *turn) batch(ctx context.Context, id string) (*batch, error) {
 		t.order = append(t.order, b)
 	}
 	return b, nil
+}
+
+// mark notes that the node owns calls.
+func (t *turn) mark(ctx context.Context) error {
+	if len(t.out.Claimed) == 0 {
+		return nil
+	}
+	return markNode(ctx, t.c, t.owner)
 }
 
 func (t *turn) finish(ctx context.Context) error {

@@ -148,7 +148,7 @@ func TestListsOfTheSecondSchemaAreWhatTheFiltersLeave(t *testing.T) {
 	t.Parallel()
 	ctx, random := t.Context(), rand.New(rand.NewPCG(1, 2))
 	path := filepath.Join(t.TempDir(), "calls.db")
-	texts, err := loadMigrations(migrations)
+	texts, err := loadMigrations()
 	require.NoError(t, err)
 	c, err := connect(ctx, writerDSN(path))
 	require.NoError(t, err)

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"github.com/outdial/outdial/fsm"
 	"github.com/outdial/outdial/store"
+	"github.com/outdial/outdial/store/internal/reasons"
 )
 
 // What never changes while a call lives is read from the rows of its batch, its
@@ -23,9 +24,10 @@ const (
 
 // callRow is a row of callColumns on its way to a store.Call.
 type callRow struct {
-	call           store.Call
-	status, reason int
-	packed         pack
+	call   store.Call
+	status int
+	reason int16
+	packed pack
 }
 
 // columns is where callColumns are scanned into.
@@ -41,7 +43,7 @@ func (r *callRow) columns() []any {
 func (r *callRow) value() (store.Call, error) {
 	var err error
 	r.call.Status = fsm.RecipientStatus(r.status) //nolint:gosec // a status, below 6
-	if r.call.EndReason, err = reasonOf(r.reason); err != nil {
+	if r.call.EndReason, err = reasons.Of(r.reason); err != nil {
 		return store.Call{}, err
 	}
 	if r.call.Details, err = unpackMap(r.packed.details); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/outdial/outdial/fsm"
 	"github.com/outdial/outdial/store"
+	"github.com/outdial/outdial/store/internal/reasons"
 )
 
 // call is a call inside a write: what its row says, and what events add to it.
@@ -34,7 +35,7 @@ type call struct {
 type recipientRow struct {
 	status   fsm.RecipientStatus
 	leave    bool // it has no call any more
-	reason   int
+	reason   int16
 	complain string // why no call could be placed
 }
 
@@ -190,7 +191,7 @@ func (t *turn) move(c *call, e *store.Event) error {
 		c.unplaced, c.recipient.leave, c.recipient.complain = true, true, e.Error
 		c.b.Counts.Unplaced++
 	case e.Status.Terminal():
-		reason, err := reasonNumber(e.EndReason)
+		reason, err := reasons.Number(e.EndReason)
 		if err != nil {
 			return err
 		}

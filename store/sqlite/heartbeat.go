@@ -43,6 +43,9 @@ func (b *beat) run(ctx context.Context, c *connection) error {
 	if row.key != 0 && !b.runs(row, now) {
 		return store.ErrNotOwner
 	}
+	if b.node.Beat < row.beat {
+		return nil // it was overtaken
+	}
 	if b.lease <= 0 {
 		return b.giveUp(ctx, c, now)
 	}
@@ -75,9 +78,15 @@ const (
 	// Whoever had a lease before has lost it with the lock.
 	expireOthers = "UPDATE nodes SET expires_at = ?2 WHERE id <> ?1 AND expires_at > ?2"
 
-	upsertNode = `INSERT INTO nodes (id, regions, started_at, expires_at, carriers, shares) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-		ON CONFLICT (id) DO UPDATE SET regions = ?2, started_at = ?3, expires_at = ?4, carriers = ?5, shares = ?6
-		RETURNING key`
+	upsertNode = `INSERT INTO nodes (id, regions, started_at, expires_at, carriers, shares, beat, dialled)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0) ON CONFLICT (id) DO UPDATE
+		SET regions = ?2, started_at = ?3, expires_at = ?4, carriers = ?5, shares = ?6, beat = ?7 RETURNING key`
+
+	markDialled = "UPDATE nodes SET dialled = 1 WHERE key = ? AND dialled = 0"
+
+	// SQLite gives the highest key again once its row is gone. There is a later row each time, that of the node for
+	// which the others are forgotten.
+	forgetNodes = "DELETE FROM nodes WHERE dialled = 0 AND expires_at < ?"
 )
 
 func (b *beat) renew(ctx context.Context, c *connection, now time.Time) error {
@@ -90,10 +99,16 @@ func (b *beat) renew(ctx context.Context, c *connection, now time.Time) error {
 	_, err := c.find(ctx, upsertNode,
 		[]any{
 			b.node.ID, packList(b.node.Regions), micros(b.node.StartedAt), b.next.until.UnixMicro(),
-			packList(b.node.Carriers), packNumbers(b.node.Shares),
+			packList(b.node.Carriers), packNumbers(b.node.Shares), b.node.Beat,
 		}, []any{&b.next.key})
 	if err != nil {
 		return fmt.Errorf("renew the lease: %w", err)
+	}
+	if b.owner.node == b.node.ID {
+		return nil
+	}
+	if _, err := c.exec(ctx, forgetNodes, now.Add(-store.NodeRetention).UnixMicro()); err != nil {
+		return fmt.Errorf("forget old nodes: %w", err)
 	}
 	return nil
 }
@@ -121,7 +136,7 @@ func (b *beat) settled(err error) {
 	}
 }
 
-const selectNodes = `SELECT id, regions, carriers, shares, started_at, expires_at FROM nodes
+const selectNodes = `SELECT id, regions, carriers, shares, started_at, expires_at, beat FROM nodes
 	WHERE expires_at > ? ORDER BY key`
 
 // Nodes implements [store.Store]. A node whose process was killed is among them until its
@@ -130,7 +145,8 @@ func (s *Store) Nodes(ctx context.Context) ([]store.Node, error) {
 	rows, err := s.readers.QueryContext(ctx, selectNodes, time.Now().UnixMicro())
 	nodes, err := collect(rows, err, func(scan func(...any) error) (n store.Node, err error) {
 		var regions, carriers, shares []byte
-		if err := scan(&n.ID, &regions, &carriers, &shares, (*instant)(&n.StartedAt), (*instant)(&n.ExpiresAt)); err != nil {
+		err = scan(&n.ID, &regions, &carriers, &shares, (*instant)(&n.StartedAt), (*instant)(&n.ExpiresAt), &n.Beat)
+		if err != nil {
 			return n, err
 		}
 		if n.Regions, err = unpackList(regions); err != nil {

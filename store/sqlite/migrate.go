@@ -5,39 +5,24 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
-	"path"
-	"strconv"
-	"strings"
+
+	"github.com/outdial/outdial/store/internal/migrations"
 )
 
-// migrations are files that are numbered from 1 without a gap and applied in that order.
-// One that was released never changes: files exist that have run it.
+// migrationFiles are numbered from 1 without a gap and applied in that order. One that was
+// released never changes: files exist that have run it.
 //
 //go:embed migrations/*.sql
-var migrations embed.FS
-
-var errMigrations = errors.New("migrations are not numbered from 1 without a gap")
+var migrationFiles embed.FS
 
 // loadMigrations returns the texts in their order: number n is at n-1.
-func loadMigrations(dir fs.FS) ([]string, error) {
-	names, err := fs.Glob(dir, "migrations/*.sql")
-	if err != nil {
-		return nil, fmt.Errorf("list migrations: %w", err)
+func loadMigrations() ([]string, error) {
+	steps, err := migrations.Load(migrationFiles)
+	texts := make([]string, len(steps))
+	for i, step := range steps {
+		texts[i] = step.SQL
 	}
-	texts := make([]string, len(names))
-	for i, name := range names { // sorted by name
-		number, _, _ := strings.Cut(path.Base(name), "_")
-		if n, err := strconv.Atoi(number); err != nil || n != i+1 {
-			return nil, fmt.Errorf("%s: %w", name, errMigrations)
-		}
-		text, err := fs.ReadFile(dir, name)
-		if err != nil {
-			return nil, fmt.Errorf("read migration: %w", err)
-		}
-		texts[i] = string(text)
-	}
-	return texts, nil
+	return texts, err
 }
 
 // migrate brings the file to the newest schema, in one transaction: two processes that

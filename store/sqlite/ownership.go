@@ -90,14 +90,23 @@ func (o *ownership) resume(ctx context.Context, c *connection, node string) erro
 type nodeRow struct {
 	key       int64
 	expiresAt time.Time
+	beat      int64
 }
 
 func loadNode(ctx context.Context, c *connection, id string) (nodeRow, error) {
 	var n nodeRow
-	_, err := c.find(ctx, "SELECT key, expires_at FROM nodes WHERE id = ?",
-		[]any{id}, []any{&n.key, (*instant)(&n.expiresAt)})
+	_, err := c.find(ctx, "SELECT key, expires_at, beat FROM nodes WHERE id = ?",
+		[]any{id}, []any{&n.key, (*instant)(&n.expiresAt), &n.beat})
 	if err != nil {
 		return nodeRow{}, fmt.Errorf("node %s: %w", id, err)
 	}
 	return n, nil
+}
+
+// markNode notes that a node owns calls, which keeps its row.
+func markNode(ctx context.Context, c *connection, key int64) error {
+	if _, err := c.exec(ctx, markDialled, key); err != nil {
+		return fmt.Errorf("note that the node owns calls: %w", err)
+	}
+	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/outdial/outdial/dialer"
 	"github.com/outdial/outdial/fsm"
 	"github.com/outdial/outdial/store"
+	"github.com/outdial/outdial/store/internal/reasons"
 )
 
 // Recipients implements [store.Store].
@@ -100,14 +101,15 @@ func recipientsQuery(q store.RecipientQuery, p placed) (text string, args []any,
 	}
 	err = errors.Join(
 		in(w, "r.status", q.Statuses, func(s fsm.RecipientStatus) (any, error) { return int(s), nil }),
-		in(w, "r.end_reason", q.EndReasons, func(r dialer.EndReason) (any, error) { return reasonNumber(r) }))
+		in(w, "r.end_reason", q.EndReasons, func(r dialer.EndReason) (any, error) { return reasons.Number(r) }))
 	return "SELECT " + recipientColumns + metadata + " FROM " + from + recipientBatch + w.text.String() + order +
 		" LIMIT ?", append(w.args, limit(q.Limit)), err
 }
 
 func scanRecipient(scan func(...any) error, org string) (store.Recipient, error) {
 	r := store.Recipient{Org: org}
-	var status, reason int
+	var status int
+	var reason int16
 	var created, updated time.Time
 	var metadata []byte
 	err := scan(&r.BatchID, &r.Index, (*string)(&r.To), &status, &r.Attempts, &r.CallID, &reason, &r.Error,
@@ -117,6 +119,6 @@ func scanRecipient(scan func(...any) error, org string) (store.Recipient, error)
 	}
 	r.Status = fsm.RecipientStatus(status) //nolint:gosec // a status, below 6
 	r.CreatedAt, r.UpdatedAt, r.Metadata = created, updated, json.RawMessage(metadata)
-	r.EndReason, err = reasonOf(reason)
+	r.EndReason, err = reasons.Of(reason)
 	return r, err
 }

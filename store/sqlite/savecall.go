@@ -3,6 +3,8 @@ package sqlite
 import (
 	"context"
 	"fmt"
+
+	"github.com/outdial/outdial/store/internal/reasons"
 )
 
 const (
@@ -55,7 +57,7 @@ func (t *turn) saveCalls(ctx context.Context) error {
 
 func (t *turn) saveCall(ctx context.Context, c *call) (written bool, err error) {
 	f := &c.fields
-	reason, err := reasonNumber(f.EndReason)
+	reason, err := reasons.Number(f.EndReason)
 	if err != nil {
 		return false, err
 	}

@@ -31,7 +31,7 @@ func openSchema(t *testing.T, number int) *Store {
 	t.Helper()
 	ctx := t.Context()
 	path := filepath.Join(t.TempDir(), "calls.db")
-	texts, err := loadMigrations(migrations)
+	texts, err := loadMigrations()
 	require.NoError(t, err)
 	rows, err := os.ReadFile(fmt.Sprintf("testdata/schema%d.sql", number))
 	require.NoError(t, err)

@@ -68,7 +68,7 @@ func open(ctx context.Context, c Config) (*Store, error) {
 
 // prepare makes sure that the file is ours before the first byte is written to it.
 func prepare(ctx context.Context, conn *connection) (path string, err error) {
-	texts, err := loadMigrations(migrations)
+	texts, err := loadMigrations()
 	if err != nil {
 		return "", err
 	}

@@ -1,9 +1,11 @@
 package sqlite_test
 
 import (
+	"fmt"
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -43,8 +45,17 @@ func (f *files) reopen(t *testing.T, s store.Store) store.Store {
 	return f.open(t, path)
 }
 
+// later has all leases run out earlier, by the clock of the file and of the store.
+func (f *files) later(t *testing.T, s store.Store, by time.Duration) {
+	t.Helper()
+	f.mu.Lock()
+	path := f.paths[s]
+	f.mu.Unlock()
+	run(t, path, fmt.Sprintf("PRAGMA busy_timeout = 5000; UPDATE nodes SET expires_at = expires_at - %d", by.Microseconds()))
+}
+
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	f := &files{paths: map[store.Store]string{}}
-	storetest.Harness{Open: f.fresh, OneNode: true, Reopen: f.reopen}.Test(t)
+	storetest.Harness{Open: f.fresh, OneNode: true, Reopen: f.reopen, Later: f.later}.Test(t)
 }

@@ -76,6 +76,7 @@ func mutants() map[string]mutant {
 	maps.Copy(all, moveMutants())
 	maps.Copy(all, tryMutants())
 	maps.Copy(all, carrierMutants())
+	maps.Copy(all, beatMutants())
 	return all
 }
 

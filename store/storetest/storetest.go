@@ -15,6 +15,7 @@ package storetest
 
 import (
 	"testing"
+	"time"
 
 	"github.com/outdial/outdial/store"
 )
@@ -39,6 +40,10 @@ type Harness struct {
 	// Reopen closes the store and returns another one over the same data. Nil: the data
 	// does not outlive the store.
 	Reopen func(t *testing.T, s store.Store) store.Store
+
+	// Later lets some time pass for leases, of s alone, without waiting: its clock goes forward, or the moments at
+	// which leases run out go back. Nil: nobody can, and what a store forgets in time is not tested.
+	Later func(t *testing.T, s store.Store, by time.Duration)
 }
 
 // rule is one promise: its name is that of the subtest.
@@ -87,6 +92,8 @@ func (h Harness) topics() []topic {
 		{"RetryKey", retryKeyRules()},
 		{"Revisions", revisionRules()},
 		{"Leases", h.leaseRules()},
+		{"Beats", beatRules()},
+		{"Forget", h.forgetRules()},
 		{"Adopt", adoptRules()},
 		{"Carriers", h.carrierRules()},
 		{"Isolation", isolationRules()},

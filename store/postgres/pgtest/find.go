@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -25,8 +26,18 @@ var serverFolders = []string{
 	"/usr/local/pgsql/bin",
 }
 
-// findServer returns the folder of initdb and postgres, of the newest version that is installed.
+// FolderVariable is the environment variable that names the folder of initdb and postgres, where it is not to be the
+// newest version that is installed.
+const FolderVariable = "OUTDIAL_POSTGRES_BIN"
+
+// findServer returns the folder of initdb and postgres.
 func findServer() (string, error) {
+	if folder := os.Getenv(FolderVariable); folder != "" {
+		if !isProgram(filepath.Join(folder, "initdb")) {
+			return "", fmt.Errorf("pgtest: postgres %w in %s, which %s names", ErrMissing, folder, FolderVariable)
+		}
+		return folder, nil
+	}
 	var found []string
 	for _, pattern := range serverFolders {
 		folders, err := filepath.Glob(pattern)

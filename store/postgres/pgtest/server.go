@@ -73,7 +73,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 
 func (s *Server) init(ctx context.Context, o Options) error {
 	args := []string{
-		"-D", s.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions",
+		"-D", s.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync",
 	}
 	cmd := command(s.as, filepath.Join(s.bin, "initdb"), args...)
 	cmd.Dir = s.folder
@@ -187,6 +187,23 @@ func (s *Server) Exec(ctx context.Context, database, statements string) error {
 		return err
 	})
 }
+
+// Ask returns what a query says, of one row and one column, as text.
+func (s *Server) Ask(ctx context.Context, database, query string) (answer string, err error) {
+	err = s.do(ctx, database, func(conn *pgx.Conn) error {
+		results, err := conn.PgConn().Exec(ctx, query).ReadAll()
+		if err == nil && (len(results) != 1 || len(results[0].Rows) != 1 || len(results[0].Rows[0]) != 1) {
+			return fmt.Errorf("pgtest: %w", errAnswer)
+		}
+		if err == nil {
+			answer = string(results[0].Rows[0][0])
+		}
+		return err
+	})
+	return answer, err
+}
+
+var errAnswer = errors.New("expected one row of one column")
 
 func quote(name string) string { return pgx.Identifier{name}.Sanitize() }
 
