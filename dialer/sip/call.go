@@ -29,6 +29,7 @@ type call struct {
 	// What follows belongs to Dial's goroutine.
 	ring      <-chan time.Time // ringing is over
 	stage     dialer.Stage
+	alerted   bool // a phone has rung: there was a 180
 	seq       uint32
 	trunk     string
 	at        times
@@ -48,7 +49,11 @@ type call struct {
 }
 
 // times is when things happened.
-type times struct{ invite, trying, ringing, answered, acked, ended time.Time }
+type times struct {
+	invite, trying, ringing, answered, acked, ended time.Time
+
+	seemed time.Time // the first 18x to an INVITE that was then challenged
+}
 
 func (d *Dialer) newCall(in dialer.Call, report func(dialer.Progress)) (*call, error) {
 	for what, number := range map[string]dialer.Phone{"caller's": in.From, "callee's": in.To} {

@@ -137,6 +137,11 @@ type Trunk struct {
 	// again. Zero: 5 minutes. Negative: none for Retry-After.
 	MaxRest time.Duration
 
+	// AuthRest is how long no call is placed over the trunk when it has refused User and Secret: a wrong
+	// password that every call brings locks an account. Then one call tries them again, while others wait. Zero:
+	// 5 minutes. Negative: until there is another Dialer.
+	AuthRest time.Duration
+
 	// SessionInterval is the session interval that is asked for (RFC 4028). It is rounded
 	// to seconds and at least 90 of them. Zero: 30 minutes. Negative: none is asked
 	// for, though one that the peer asks for is kept.
@@ -191,6 +196,7 @@ const (
 	minSession       = 90 * time.Second // RFC 4028, section 5
 	defaultSilent    = 6 * time.Second  // the INVITE has been sent four times by then
 	defaultMaxRest   = 5 * time.Minute
+	defaultAuthRest  = 5 * time.Minute
 	defaultIncoming  = 480
 )
 
@@ -268,6 +274,7 @@ func (t *Trunk) complete() error {
 	t.ConnectTimeout = cmp.Or(t.ConnectTimeout, defaultConnect)
 	t.SilentAfter = cmp.Or(t.SilentAfter, defaultSilent)
 	t.MaxRest = cmp.Or(t.MaxRest, defaultMaxRest)
+	t.AuthRest = cmp.Or(t.AuthRest, defaultAuthRest)
 	if t.SessionInterval == 0 {
 		t.SessionInterval = defaultSession
 	}

@@ -40,24 +40,30 @@ const (
 
 // learn takes the challenges of a 401 or 407, and says whether there is sense in sending
 // the request again.
-func (c *credentials) learn(res *msg.Response) bool {
+func (c *credentials) learn(res *msg.Response) (again bool) {
+	again, _ = c.judge(res)
+	return again
+}
+
+// judge is learn, and also says whether the challenges mean that the credentials are wrong: the same realm
+// challenges what brought them, for no other reason.
+func (c *credentials) judge(res *msg.Response) (again, wrong bool) {
 	if c.user == "" {
-		return false
+		return false, false
 	}
 	proxy := res.StatusCode == msg.StatusProxyAuthRequired
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	again := false
 	for _, challenge := range strongest(res, proxy) {
 		if !c.trusts(challenge.Realm) {
 			continue
 		}
 		if !c.take(proxy, challenge) {
-			return false
+			return false, !challenge.Stale && len(c.alike(proxy, challenge.Realm)) > 0
 		}
 		again = true
 	}
-	return again
+	return again, false
 }
 
 // trusts says whether the realm is answered, and is called with the lock held. Somebody behind the trunk may

@@ -31,6 +31,8 @@
 //	               one; 0: for ever (default: 6s)
 //	max_rest       the longest rest of a server that asks for one with Retry-After, or is silent again and
 //	               again; 0: none for Retry-After (default: 5m)
+//	auth_rest      how long no call is placed when the trunk has refused the user and the secret; 0: until the
+//	               configuration is new (default: 5m)
 //	session        the session interval that is asked for (RFC 4028); 0: none (default: 30m)
 //	display        the display name of the caller
 //	identity       the header that tells the trunk the caller's number: asserted (P-Asserted-Identity, RFC
@@ -74,6 +76,8 @@
 //	sip://acme:secret@sip.carrier.example?transport=tcp&channels=200&cps=20
 //	sips://acme:secret@203.0.113.5:5061?backup=203.0.113.6:5061&identity=asserted
 //
+// What an operator has to know of such a trunk is told to slog.Default, as it was when the trunk was opened.
+//
 // # Which trunk takes a call
 //
 // The trunks, and the servers that a trunk's name stands for, are tried in order. The next one is tried only
@@ -86,6 +90,28 @@
 // A server that sent Retry-After with a 503, or that nothing was heard of, rests: other calls go to the next one. A
 // 503 whose Reason says that the number cannot be reached (Q.850 causes 1, 3, 28) is no matter of the trunk. If every
 // server is at rest, refuses connections or says 503, the error is a [dialer.UnavailableError].
+//
+// A 504, or silence until the end of the transaction, is not the end of the call for certain: whoever was asked
+// further on may ring, and only the way back be broken. To ask the next trunk would be to ring the same
+// person twice, and [dialer.ErrNotPlaced] would have the engine do so. So the call ends, and is
+// dialled again only when somebody asks for it; the calls after it leave the server that was silent.
+//
+// # A wrong secret
+//
+// A trunk that challenges again what brought the user and the secret, for no other reason than that, does not
+// take them. The next trunk is tried, else the error is a [dialer.UnavailableError]: nobody is written off for
+// a password that was changed. The calls after that bring it no more, since many a registrar locks an account for
+// it: they are unavailable, too, until the rest is over (auth_rest). Then one of them tries. As long as it is not known
+// whether the secret is right, as at first, one call at a time brings it, and others that are challenged wait for
+// what becomes of that one. A 403 to a call that brings it ends the call, and is taken for a wrong secret only
+// where the trunk has never taken it: later it is a call that may not be placed. A new Dialer, and so
+// a new configuration, begins anew.
+//
+// # Challenges behind a provisional response
+//
+// An INVITE that is challenged behind a 181, 182 or 183 is sent again to the same server, with credentials: the one
+// before has ended on every branch. ringing_at is then that of the last INVITE. It is not sent again behind a 180: the
+// phone has rung, and would ring for the second time.
 // [Dialer.Servers] tells how each one is, [Dialer.Probe] asks them.
 //
 // # What ends a call how
@@ -102,8 +128,9 @@
 //	                                             dial_failed
 //	BYE of the callee                            client_hangup
 //	the media heard nothing                      inactivity
-//	the agent hung up, be it while the phone rang
-//	                                             agent_hangup
+//	the agent hung up                            agent_hangup
+//	the agent hung up while the phone rang       dial_no_answer: the engine counts agent_hangup as completed, and
+//	                                             nobody was spoken to; so it can be tried again
 //	the session expired, a refresh was answered with 481 or 408, the agent was lost, or the connection,
 //	and it could not be opened again
 //	                                             client_disconnected
@@ -125,6 +152,7 @@
 //	ringing_at    the first 18x
 //	answered_at   the 2xx
 //	acked_at      our ACK of it
+//	agent_left_at when the agent hung up before the answer
 //	ended_at      the end
 //	media_*       what the media session tells, see package media
 //

@@ -17,6 +17,15 @@ func Routed(r Resolver, trunks ...Trunk) media.Handler {
 	return &routed{trunks: trunks, resolver: r, config: media.Config{Agent: media.AgentFunc(nil), AgentAtAnswer: true}}
 }
 
+// EndAuthRests has the credentials of every trunk tried again, as after their rest.
+func (d *Dialer) EndAuthRests() {
+	for _, t := range d.trunks {
+		t.account.mu.Lock()
+		t.account.refused = time.Now().Add(-t.AuthRest - time.Second)
+		t.account.mu.Unlock()
+	}
+}
+
 // EndRests has every server take calls again.
 func (d *Dialer) EndRests() {
 	for _, t := range d.trunks {

@@ -20,13 +20,16 @@ import (
 type flow struct {
 	transport Transport
 	remote    netip.AddrPort
-	host      string   // what Via and Contact call us
-	port      uint16   // likewise
-	key       msg.Addr // by which sipgo finds it
-	write     func([]byte) (int, error)
-	gone      <-chan struct{} // closed when the connection was lost; nil: there is none to lose
-	down      *atomic.Bool    // it is lost; nil: see gone
-	stream    *stream         // nil: there is no connection
+
+	destination string // remote, as sipgo has it
+
+	host   string   // what Via and Contact call us
+	port   uint16   // likewise
+	key    msg.Addr // by which sipgo finds it
+	write  func([]byte) (int, error)
+	gone   <-chan struct{} // closed when the connection was lost; nil: there is none to lose
+	down   *atomic.Bool    // it is lost; nil: see gone
+	stream *stream         // nil: there is no connection
 
 	users atomic.Int32 // what needs it to be there
 	stale atomic.Bool  // new calls open another one
@@ -137,12 +140,21 @@ func (f *flow) contact(user string, secure bool) *msg.ContactHeader {
 	return &msg.ContactHeader{Address: uri}
 }
 
-func (f *flow) network() string { return strings.ToUpper(string(f.transport)) }
+func (f *flow) network() string {
+	switch f.transport {
+	case TCP:
+		return "TCP"
+	case TLS:
+		return "TLS"
+	case UDP:
+	}
+	return "UDP"
+}
 
 // carry makes sipgo send the request over the flow and nothing else.
 func (f *flow) carry(req *msg.Request) {
 	req.SetTransport(f.network())
-	req.SetDestination(f.remote.String())
+	req.SetDestination(f.destination)
 	req.Laddr = f.key
 }
 

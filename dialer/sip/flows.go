@@ -232,6 +232,7 @@ func openStream(ctx context.Context, key streamKey) (net.Conn, error) {
 func (fs *flows) add(f *flow) {
 	fs.opened++
 	f.key = flowKey(fs.opened)
+	f.destination = f.remote.String()
 	fs.stack.register(f)
 }
 

@@ -34,6 +34,12 @@ func (n *notebook) has(s string) bool {
 	return strings.Contains(n.text.String(), s)
 }
 
+func (n *notebook) all() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.text.String()
+}
+
 func (n *notebook) logger() *slog.Logger { return slog.New(slog.NewTextHandler(n, nil)) }
 
 // hungUp is a call that we hang up at a peer with that script.
@@ -196,8 +202,10 @@ func TestAnAgentThatLeavesWhileItRings(t *testing.T) {
 	p := newPeer(t, "udp", func(l *leg) { l.ring() })
 	r := begin(t, newDialerOf(t, with(p, s)), callTo(callee)).reaches(dialer.Ringing)
 	close(s.left)
-	o := r.ends(dialer.AgentHangup)
+	o := r.ends(dialer.DialNoAnswer)
 	require.True(t, o.ConnectedAt.IsZero())
+	require.False(t, o.Reason.Completes(false), "nobody was spoken to: it may be tried again")
+	require.NotEmpty(t, o.Details["agent_left_at"])
 	p.only().expect("CANCEL")
 	p.balanced()
 	require.NotContains(t, s.noted(), "run")

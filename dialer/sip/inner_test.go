@@ -84,6 +84,62 @@ func testRingingThatIsDropped(t *testing.T, after func(*Dialer, *invite)) {
 	require.NoError(t, err)
 }
 
+// An answer that sipgo drops, while the transaction ends or because another came first, is hung up
+// without coming again.
+func TestAnswerThatIsDroppedIsHungUp(t *testing.T) {
+	t.Parallel()
+	for name, happens := range map[string]func(inv *invite, answer func(tag string)){
+		"before it is given up": func(inv *invite, answer func(string)) { answer("b1"); inv.giveUp() },
+		"after":                 func(inv *invite, answer func(string)) { inv.giveUp(); answer("b1"); answer("b1") },
+		"beside the one that is chosen": func(inv *invite, answer func(string)) {
+			answer("b0")
+			answer("b1")
+			require.True(t, inv.choose(parseResponse([]byte(answerTo(inv, "b0")))))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d, server, h := within(t)
+			inv := inviteWithin(t, d, h)
+			require.NoError(t, inv.send(t.Context()))
+			t.Cleanup(inv.tx.Terminate)
+			happens(inv, func(tag string) { d.overhear([]byte(answerTo(inv, tag))) })
+			require.Equal(t, []string{"ACK b1", "BYE b1"}, heardAfterInvite(t, server, 2))
+		})
+	}
+}
+
+func answerTo(inv *invite, tag string) string {
+	res := msg.NewResponseFromRequest(inv.req, 200, "OK", nil)
+	res.To().Params.Add("tag", tag)
+	res.AppendHeader(msg.NewHeader("Contact", "<sip:b@"+inv.hop.remote.String()+">"))
+	return res.String()
+}
+
+// heardAfterInvite answers requests and returns the first n of them, with the tag of each.
+func heardAfterInvite(t *testing.T, server net.PacketConn, n int) (heard []string) {
+	t.Helper()
+	require.NoError(t, server.SetReadDeadline(time.Now().Add(30*time.Second)))
+	b := make([]byte, 4096)
+	for len(heard) < n {
+		size, from, err := server.ReadFrom(b)
+		require.NoError(t, err, "only %v", heard)
+		m, err := msg.ParseMessage(b[:size])
+		require.NoError(t, err)
+		req, ok := m.(*msg.Request)
+		require.True(t, ok)
+		if req.Method == msg.INVITE {
+			continue
+		}
+		heard = append(heard, string(req.Method)+" "+toTag(req))
+		if req.Method != msg.ACK {
+			_, err = server.WriteTo([]byte(msg.NewResponseFromRequest(req, 200, "OK", nil).String()), from)
+			require.NoError(t, err)
+		}
+	}
+	return heard
+}
+
 // Flows that nobody uses go, but for those to the trunk's own servers.
 func TestFlowsThatNobodyUsesAreClosed(t *testing.T) {
 	t.Parallel()

@@ -37,8 +37,10 @@ type invite struct {
 	cancelled bool
 	chosen    bool              // an answer is the call
 	acks      map[string]*acked // by the tag of the answer
+	unread    [][]byte          // answers that were overheard, and that nobody has looked at
 	accepted  time.Time         // the first response above 100 was read
 	rang      time.Time         // the first 180 or 183 was
+	alerted   bool              // a 180 was
 	inUse     bool              // something is still to be done with the request
 	buried    bool              // the past has it: see there
 }
@@ -103,6 +105,7 @@ func (inv *invite) giveUp() {
 	}
 	inv.drain()
 	inv.tx.Terminate()
+	inv.readAnswers()
 }
 
 // giveUpFor is giveUp for a reason that a CANCEL is to tell.
@@ -200,15 +203,21 @@ func (inv *invite) remember(tag string, ack *acked) {
 	inv.acks[tag] = ack
 }
 
-// choose makes the answer the call, unless another one is or the INVITE was given up.
+// choose makes the answer the call, unless another one is or the INVITE was given up. What other branches
+// answered meanwhile is hung up.
 func (inv *invite) choose(res *msg.Response) bool {
 	inv.mu.Lock()
-	defer inv.mu.Unlock()
 	if inv.givenUp || inv.chosen {
+		inv.mu.Unlock()
 		return false
 	}
 	inv.chosen = true
 	inv.remember(toTag(res), nil)
+	if len(inv.unread) < 2 { // the answer itself: no need to parse it again
+		inv.unread = nil
+	}
+	inv.mu.Unlock()
+	inv.readAnswers()
 	return true
 }
 

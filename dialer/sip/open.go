@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"net/url"
@@ -45,6 +46,7 @@ func parse(u *url.URL) (Config, error) {
 		Advertise:  p.String("advertise", ""),
 		CallHeader: p.String("call_header", ""),
 		Incoming:   p.Int("incoming", defaultIncoming),
+		Logger:     slog.Default(), //nolint:forbidigo // a URL has no other way to say who is told
 	}
 	if config.Headers, err = parseHeaders(p.String("headers", "")); err != nil {
 		return Config{}, err
@@ -79,6 +81,7 @@ func parseTrunk(u *url.URL, p *dialer.Params) (Trunk, error) {
 		ConnectTimeout:  p.Duration("connect_timeout", defaultConnect),
 		SilentAfter:     neverIfZero(p.Duration("silent_after", defaultSilent)),
 		MaxRest:         neverIfZero(p.Duration("max_rest", defaultMaxRest)),
+		AuthRest:        neverIfZero(p.Duration("auth_rest", defaultAuthRest)),
 		SessionInterval: neverIfZero(p.Duration("session", defaultSession)),
 		Redirects:       p.Int("redirects", 0),
 		LargeOverUDP:    p.Bool("large_over_udp", false),

@@ -18,7 +18,7 @@ func TestURL(t *testing.T) {
 		"&backup=192.0.2.1:5080,[2001:db8::1]:5090,b.test&keepalive=0&session=10m&display=Acme&identity=asserted&private=true" +
 		"&plain=true&prefix=99%23&headers=campaign:X-Campaign,tier:X-Tier&redirects=2&large_over_udp=true&same_address=true" +
 		"&proxy=edge.test:5062&from_user=line7&from_domain=f.test&user_phone=true&realm=one.test,two.test" +
-		"&connect_timeout=1s&silent_after=0&max_rest=1m&call_header=X-Call&incoming=403" +
+		"&connect_timeout=1s&silent_after=0&max_rest=1m&auth_rest=0&call_header=X-Call&incoming=403" +
 		"&allow=192.0.2.0/24,198.51.100.7&listen=127.0.0.1:0&advertise=pbx.test:5060&media=none")
 	require.NoError(t, err)
 	config, err := sip.Parse(u)
@@ -27,7 +27,7 @@ func TestURL(t *testing.T) {
 		Host: "carrier.test", Port: 5070, Transport: sip.TCP, Domain: "d.test", User: "acme", Secret: "s#cret",
 		DisplayName: "Acme", Identity: sip.Asserted, Private: true, WithoutPlus: true, Prefix: "99#", KeepAlive: -1,
 		Proxy: "edge.test:5062", FromUser: "line7", FromDomain: "f.test", UserPhone: true,
-		Realms: []string{"one.test", "two.test"}, ConnectTimeout: time.Second, SilentAfter: -1, MaxRest: time.Minute,
+		Realms: []string{"one.test", "two.test"}, ConnectTimeout: time.Second, SilentAfter: -1, MaxRest: time.Minute, AuthRest: -1,
 		SessionInterval: 10 * time.Minute, Redirects: 2, LargeOverUDP: true, SameAddress: true,
 		Allow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.51.100.7/32")},
 	}

@@ -8,17 +8,25 @@ import (
 	msg "github.com/emiago/sipgo/sip"
 )
 
-// options sends an OPTIONS to a server and returns the final response. sent is when.
+// options sends an OPTIONS to a server and returns the final response. sent is when. What becomes of the
+// credentials is noted as with an INVITE: errCredentials says that they are not brought for now.
 func (d *Dialer) options(ctx context.Context, t *trunk, h hop, cred *credentials) (
 	res *msg.Response, f *flow, sent time.Time, err error,
 ) {
 	id, tag := token(), token()
+	var tried *trial
+	defer func() { t.account.leave(tried) }()
 	for seq := uint32(1); seq <= mostTries+1; seq++ {
 		if f, err = d.flows.to(ctx, h); err != nil {
 			if ctx.Err() == nil {
 				err = &noWayError{err}
 			}
 			return nil, nil, sent, err
+		}
+		if cred.known() && tried == nil {
+			if tried, err = t.account.await(ctx); err != nil {
+				return nil, f, sent, err
+			}
 		}
 		req := d.newOptions(t, f, id, tag, seq)
 		if err := cred.apply(req); err != nil {
@@ -31,11 +39,26 @@ func (d *Dialer) options(ctx context.Context, t *trunk, h hop, cred *credentials
 			return nil, f, sent, err
 		}
 		d.look(t, h.remote, f, res)
-		if !isChallenge(res) || !cred.learn(res) {
+		if !d.optionsAgain(t, cred, res) {
 			return res, f, sent, nil
 		}
 	}
 	return res, f, sent, nil
+}
+
+// optionsAgain says whether an OPTIONS is to be sent again, and notes what becomes of the credentials.
+func (d *Dialer) optionsAgain(t *trunk, cred *credentials, res *msg.Response) bool {
+	isWrong := cred.known() && d.judge(t, res)
+	again := false
+	if isChallenge(res) {
+		var refused bool
+		again, refused = cred.judge(res)
+		isWrong = refused && t.account.refuse() > 0
+	}
+	if isWrong {
+		d.warnOfCredentials(t, res)
+	}
+	return again
 }
 
 func (d *Dialer) newOptions(t *trunk, f *flow, id, tag string, seq uint32) *msg.Request {

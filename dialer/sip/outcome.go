@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strconv"
@@ -20,6 +21,13 @@ type ending struct {
 	message string
 	because string // the Reason header of what ended it
 	byPeer  bool   // there is nothing to hang up
+}
+
+// agentGone is the ending of a call whose agent hangs up while the phone rings. It is no agent_hangup, which the
+// engine counts as completed, as the callee was never spoken to: for the callee the phone rang in vain.
+func (c *call) agentGone() ending {
+	c.details["agent_left_at"] = stamp(time.Now())
+	return ending{reason: dialer.DialNoAnswer}
 }
 
 // refusal is the ending of a call that was answered with a code above 299.
@@ -98,7 +106,7 @@ func (c *call) outcome(e ending) dialer.Outcome {
 		}
 	}
 	return dialer.Outcome{
-		Reason: e.reason, RangAt: c.at.ringing, ConnectedAt: c.connected, EndedAt: c.at.ended,
+		Reason: e.reason, RangAt: cmp.Or(c.at.ringing, c.at.seemed), ConnectedAt: c.connected, EndedAt: c.at.ended,
 		Ref: c.id, Message: e.message, Details: c.details,
 	}
 }

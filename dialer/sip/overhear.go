@@ -5,26 +5,36 @@ import (
 	"strings"
 	"time"
 
+	msg "github.com/emiago/sipgo/sip"
+
 	"github.com/outdial/outdial/dialer"
 )
 
-// overhear notes a provisional response as soon as it is read. sipgo handles each message in a
-// goroutine of its own, and drops a provisional response that comes behind the final one
-// for that. But whether a phone may have rung decides what becomes of a call that is refused.
+// overhear notes a response as soon as it is read. sipgo handles each message in a goroutine of its own: it drops a
+// provisional response that comes behind the final one for that, and any that comes while its transaction is being
+// ended. But whether a phone may have rung decides what becomes of a call that is refused, and an answer that is
+// dropped is a person who hears nothing, until it comes again, if it does.
 func (d *Dialer) overhear(raw []byte) {
-	const begins, code = "SIP/2.0 1", len("SIP/2.0 ")
+	const begins, code = "SIP/2.0 ", len("SIP/2.0 ")
 	if len(raw) < code+3 || string(raw[:len(begins)]) != begins || string(raw[code:code+3]) == "100" {
+		return
+	}
+	if kind := raw[code]; kind != '1' && kind != '2' {
 		return
 	}
 	id, branch := idAndBranch(raw)
 	c, p := d.book.find(id)
-	if c == nil && p != nil {
+	if c == nil && p != nil && raw[code] == '1' {
 		c = p.overheard(d, branch)
 	}
 	if c == nil {
 		return
 	}
-	if inv := c.invite(branch); inv != nil {
+	switch inv := c.invite(branch); {
+	case inv == nil:
+	case raw[code] == '2':
+		inv.overhearAnswer(raw)
+	default:
 		inv.overhear(string(raw[code:code+3]), time.Now())
 	}
 }
@@ -70,6 +80,7 @@ func (inv *invite) overhear(code string, at time.Time) {
 	if inv.rang.IsZero() && (code == "180" || code == "183") {
 		inv.rang = at
 	}
+	inv.alerted = inv.alerted || code == "180"
 	inv.heard = true
 	cancel := inv.givenUp && !inv.cancelled && !inv.chosen && !inv.buried
 	inv.cancelled = inv.cancelled || cancel
@@ -80,10 +91,45 @@ func (inv *invite) overhear(code string, at time.Time) {
 	}
 }
 
+// overhearAnswer keeps an answer until somebody has looked at it, and hangs it up where the INVITE was given up.
+// The answer to the CANCEL has the same branch: only what is parsed tells.
+func (inv *invite) overhearAnswer(raw []byte) {
+	inv.mu.Lock()
+	if inv.chosen || inv.buried || inv.re != nil || len(inv.unread) == mostUnread {
+		inv.mu.Unlock()
+		return
+	}
+	inv.unread = append(inv.unread, bytes.Clone(raw))
+	givenUp := inv.givenUp
+	inv.mu.Unlock()
+	if givenUp {
+		inv.readAnswers()
+	}
+}
+
+// mostUnread bounds what is kept of a peer that answers again and again. What it answers after that is still
+// heard by sipgo.
+const mostUnread = 8
+
+// readAnswers takes the answers that were overheard. It is called once the INVITE is given up, or one of several is the
+// call; that sipgo passes them on as well does no harm, as each tag is hung up once.
+func (inv *invite) readAnswers() {
+	inv.mu.Lock()
+	unread := inv.unread
+	inv.unread = nil
+	inv.mu.Unlock()
+	for _, raw := range unread {
+		if res := parseResponse(raw); res != nil && methodOf(res) == msg.INVITE && fromTag(res) == inv.c.tag {
+			inv.settle(res, false)
+		}
+	}
+}
+
 // catchUp takes what was overheard, before a final response.
 func (c *call) catchUp(inv *invite) {
 	inv.mu.Lock()
 	accepted, rang := inv.accepted, inv.rang
+	c.alerted = c.alerted || inv.alerted
 	inv.mu.Unlock()
 	if accepted.IsZero() {
 		return

@@ -41,3 +41,18 @@ func harmless(b []byte) (ok bool) {
 	msg.ParseMessage(append(bytes.Clone(line), "\r\n\r\n"...))
 	return true
 }
+
+// parseResponse reads a whole message. Nil: it is no response that can be read.
+func parseResponse(raw []byte) (res *msg.Response) {
+	defer func() {
+		if recover() != nil {
+			res = nil
+		}
+	}()
+	m, err := msg.ParseMessage(raw)
+	if err != nil {
+		return nil
+	}
+	res, _ = m.(*msg.Response)
+	return res
+}

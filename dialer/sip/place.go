@@ -14,6 +14,7 @@ import (
 type verdict struct {
 	dialog *dialog
 	over   *ending
+	fails  error // the call is over, and nobody's phone rang
 
 	why    error
 	after  time.Duration // how long the server wants to be left alone
@@ -53,6 +54,8 @@ func (c *call) place(ctx context.Context) (*dialog, ending, error) {
 				return v.dialog, ending{}, nil
 			case v.over != nil:
 				return nil, *v.over, nil
+			case v.fails != nil:
+				return nil, ending{}, v.fails
 			}
 			tried.add(t.Name, v)
 		}
@@ -64,6 +67,9 @@ func (c *call) place(ctx context.Context) (*dialog, ending, error) {
 }
 
 func (c *call) tryHop(ctx context.Context, t *trunk, h hop) verdict {
+	if after, err := t.account.resting(); err != nil {
+		return verdict{why: err, after: after}
+	}
 	if after, err := t.resting(h.remote); err != nil {
 		return verdict{why: err, after: after}
 	}

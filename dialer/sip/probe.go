@@ -13,7 +13,8 @@ import (
 // Probe implements [dialer.Prober]: it sends an OPTIONS to every server of every trunk, with credentials if it
 // is challenged, and returns nil as soon as one has answered that does not refuse us. Otherwise the error
 // says for each server what became of it: that it is silent, refuses connections, the credentials or the
-// request, or says 503. Whether a server that challenges INVITEs only takes the credentials is not found out.
+// request, or says 503. Credentials that were refused are not brought again before Trunk.AuthRest is over. Whether a
+// server that challenges INVITEs only takes the credentials is not found out.
 // It takes up to 32 seconds.
 func (d *Dialer) Probe(ctx context.Context) error {
 	done := d.work.begin()

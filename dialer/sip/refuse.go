@@ -5,31 +5,64 @@ import (
 	"errors"
 	"net/netip"
 	"strings"
+	"time"
 
 	msg "github.com/emiago/sipgo/sip"
 
 	"github.com/outdial/outdial/dialer"
 )
 
-// retry says whether the refusal asks for another INVITE, which the attempt is then made ready for.
-// Once a phone may have rung, there is none.
-func (c *call) retry(ctx context.Context, a *attempt, res *msg.Response) bool {
+// retry says whether the refusal asks for another INVITE, which the attempt is then made ready for, and whether
+// it says that the credentials are wrong. Once a phone has rung, there is no other INVITE.
+func (c *call) retry(ctx context.Context, a *attempt, res *msg.Response) (again, wrong bool) {
 	switch {
-	case c.stage >= dialer.Accepted:
-		return false
 	case isChallenge(res):
-		return a.cred.learn(res)
+		return c.prove(a, res)
+	case c.stage >= dialer.Accepted:
+		return false, false
 	case res.StatusCode == statusIntervalTooSmall:
 		least := timersOf(res).least
 		if least <= a.interval || a.interval == 0 {
-			return false
+			return false, false
 		}
 		a.interval, a.least = least, least
-		return true
+		return true, false
 	case res.IsRedirection():
-		return a.redirects < a.t.Redirects && c.redirect(ctx, a, res)
+		return a.redirects < a.t.Redirects && c.redirect(ctx, a, res), false
 	}
-	return false
+	return false, false
+}
+
+// prove answers a challenge. One may come behind a 181, 182 or 183: a server says such a thing to have the caller
+// wait, and who is asked next wants to know who calls. The INVITE is over by then, on every branch (RFC 3261,
+// section 16.7), and nobody who could have rung has let it through. A 180 says that a phone rang, as on another
+// branch of a fork: it would ring for the second time.
+func (c *call) prove(a *attempt, res *msg.Response) (again, wrong bool) {
+	if c.alerted {
+		return false, false
+	}
+	again, wrong = a.cred.judge(res)
+	if again && c.stage >= dialer.Accepted {
+		c.anew()
+	}
+	return again, wrong
+}
+
+// anew forgets what the INVITE before brought about: it was refused. When it seemed to ring was told by then, and
+// stays only where the phone does not ring later.
+func (c *call) anew() {
+	if c.at.seemed.IsZero() {
+		c.at.seemed = c.at.ringing
+	}
+	c.at.ringing = time.Time{}
+	c.mu.Lock()
+	early := c.dialogs
+	c.dialogs = map[string]*dialog{} // the next INVITE may get the same tags again
+	c.mu.Unlock()
+	for _, g := range early {
+		removes := g.given()
+		time.AfterFunc(transactionTime(), func() { release(removes) })
+	}
 }
 
 const statusIntervalTooSmall = 422 // RFC 4028, section 6

@@ -34,7 +34,7 @@ type ServerState string
 const (
 	ServerUnknown ServerState = "unknown" // nothing was heard of it so far; it gets calls
 	ServerUp      ServerState = "up"
-	ServerResting ServerState = "resting" // until then it gets none: it asked for that, or was silent
+	ServerResting ServerState = "resting" // until then it gets none: it asked, was silent, or refused the credentials
 	ServerDown    ServerState = "down"    // it refuses connections, or does not answer OPTIONS though it did
 )
 
@@ -53,6 +53,7 @@ func (d *Dialer) Servers() []ServerStatus {
 func (d *Dialer) Dropped() uint64 { return d.peers.dropped.Load() }
 
 func (t *trunk) status() []ServerStatus {
+	locked, _ := t.account.resting()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	all := make([]ServerStatus, 0, len(t.states))
@@ -63,6 +64,9 @@ func (t *trunk) status() []ServerStatus {
 		}
 		if one.State == ServerResting {
 			one.Until = s.restUntil
+		}
+		if locked > 0 && one.State != ServerDown {
+			one.State, one.Until = ServerResting, time.Now().Add(locked)
 		}
 		all = append(all, one)
 	}

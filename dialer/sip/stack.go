@@ -50,6 +50,7 @@ func newStack(s *socket, l *listener, r receiver) (*stack, error) {
 		return nil, errors.Join(err, agent.Close())
 	}
 	server.OnNoRoute(r.request)
+	l.streams.adopt = func(s *stream) { adopt(agent.TransportLayer(), s) }
 	st := &stack{
 		agent: agent, client: client, server: server, socket: s, listener: l,
 		opened: map[Transport]*handover{TCP: newHandover(), TLS: newHandover()},
@@ -113,6 +114,16 @@ func (st *stack) register(f *flow) {
 
 func (st *stack) unregister(f *flow) {
 	st.agent.TransportLayer().Pool(string(f.transport)).Delete(f.key.String())
+}
+
+// adopt has sipgo answer what comes by a connection through a flow of ours. It counts the users of its own
+// connections, but no more of one that was lost, and complains on the process's log about each that leaves
+// then. The flow stays for as long as somebody may answer: sipgo would open a connection to where a message says.
+func adopt(layer *msg.TransportLayer, s *stream) {
+	f := &flow{transport: s.transport, remote: s.peer, write: s.Write}
+	pool, key := layer.Pool(string(s.transport)), s.RemoteAddr().String() // by which sipgo looks for it
+	pool.Add(key, f)
+	s.abandon = func() { pool.CloseAndDelete(f, key) } //nolint:errcheck,gosec // unless another has the address by now
 }
 
 // begin sends a request in a new transaction. The caller reads its responses and terminates it.

@@ -2,6 +2,7 @@ package sip
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"io"
 	"maps"
@@ -14,6 +15,9 @@ import (
 	"sync/atomic"
 	"time"
 )
+
+//nolint:gochecknoglobals // constants, which slices cannot be
+var contentLength, compactLength = []byte("content-length"), []byte("l")
 
 const writeTimeout = 5 * time.Second
 
@@ -33,6 +37,11 @@ type stream struct {
 	peer  netip.AddrPort
 	trace trace
 
+	transport Transport
+	adopt     func(*stream) // is told when sipgo begins to read; nil: nobody is
+	abandon   func()        // takes that back; nil: nobody was told
+	begun     sync.Once
+
 	forget   func()       // that it is open
 	overhear func([]byte) // of every message; nil: nobody is told
 	received []byte       // more than one message, used again and again
@@ -40,13 +49,24 @@ type stream struct {
 }
 
 func newStream(conn net.Conn) *stream {
-	return &stream{Conn: conn, gone: make(chan struct{}), read: make(chan struct{}), peer: remoteOf(conn)}
+	s := &stream{
+		Conn: conn, gone: make(chan struct{}), read: make(chan struct{}), peer: remoteOf(conn), transport: TCP,
+	}
+	if _, ok := conn.(*tls.Conn); ok {
+		s.transport = TLS
+	}
+	return s
 }
 
 // Read implements net.Conn. It returns no more than one message, so that sipgo begins with one before
 // it sees the next: see socket. Any error is the end of the connection, and to sipgo,
 // which would log what it was, that it was closed.
 func (s *stream) Read(b []byte) (int, error) {
+	s.begun.Do(func() {
+		if s.adopt != nil {
+			s.adopt(s)
+		}
+	})
 	runtime.Gosched()
 	if len(s.unread) == 0 {
 		n, err := s.Conn.Read(b)
@@ -93,7 +113,7 @@ func firstMessage(b []byte) int {
 	end := head + len("\r\n\r\n")
 	for line := range bytes.SplitSeq(b[:head], []byte("\r\n")) {
 		name, value, _ := bytes.Cut(line, []byte(":"))
-		if lower := string(bytes.ToLower(bytes.TrimSpace(name))); lower != "content-length" && lower != "l" {
+		if name = bytes.TrimSpace(name); !bytes.EqualFold(name, contentLength) && !bytes.EqualFold(name, compactLength) {
 			continue
 		}
 		length, err := strconv.ParseUint(string(bytes.TrimSpace(value)), 10, 16)
@@ -143,12 +163,17 @@ func (s *stream) end() {
 		s.down.Store(true)
 		const brief = 200 * time.Millisecond
 		time.AfterFunc(brief, func() { close(s.gone) })
+		s.begun.Do(func() {}) // nobody adopts it any more
+		if s.abandon != nil {
+			time.AfterFunc(transactionTime(), s.abandon)
+		}
 	})
 }
 
 // streams are the connections that are open. It is safe for concurrent use.
 type streams struct {
-	overhear func([]byte) // is told of every message
+	overhear func([]byte)  // is told of every message
+	adopt    func(*stream) // see stream
 	trace    trace
 
 	mu   sync.Mutex
@@ -161,7 +186,7 @@ func (ss *streams) add(s *stream) *stream {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	ss.open[s] = true
-	s.overhear, s.trace = ss.overhear, ss.trace
+	s.overhear, s.adopt, s.trace = ss.overhear, ss.adopt, ss.trace
 	s.forget = func() {
 		ss.mu.Lock()
 		defer ss.mu.Unlock()

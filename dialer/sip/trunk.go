@@ -24,6 +24,7 @@ type trunk struct {
 
 	host     string // where requests go: the proxy's, else Host
 	port     int
+	account  *account
 	resolver Resolver
 	peers    *peers
 
@@ -50,7 +51,10 @@ type state struct {
 
 func newTrunk(t Trunk, r Resolver, p *peers) *trunk {
 	host, port := t.target()
-	return &trunk{Trunk: t, host: host, port: port, resolver: r, peers: p, states: map[netip.AddrPort]*state{}}
+	return &trunk{
+		Trunk: t, host: host, port: port, resolver: r, peers: p, states: map[netip.AddrPort]*state{},
+		account: &account{rest: t.AuthRest},
+	}
 }
 
 // target is where requests go: to the proxy, if there is one. It has been checked that it can be read.

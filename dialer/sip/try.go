@@ -23,6 +23,8 @@ type attempt struct {
 	interval  uint32 // seconds of the session; 0: none is asked for
 	least     uint32 // Min-SE of the other side
 	redirects int
+	brings    bool   // the INVITE has credentials
+	trial     *trial // of them; nil: it is none
 }
 
 // mostInvites ends a call that two sides would go on about for ever.
@@ -31,6 +33,7 @@ const mostInvites = 8
 // try sends INVITEs to one server until it is known what becomes of the call there.
 func (c *call) try(ctx context.Context, t *trunk, h hop) verdict {
 	a := &attempt{t: t, hop: h, uri: c.callee(t), cred: t.credentials()}
+	defer func() { t.account.leave(a.trial) }()
 	if t.SessionInterval > 0 {
 		const day = 24 * 60 * 60
 		a.interval = uint32(min(t.SessionInterval/time.Second, day))
@@ -53,6 +56,9 @@ func (c *call) try(ctx context.Context, t *trunk, h hop) verdict {
 
 // begin sends an INVITE. Without one, the verdict is valid.
 func (c *call) begin(ctx context.Context, a *attempt) (*invite, verdict) {
+	if v, ok := c.authorise(ctx, a); !ok {
+		return nil, v
+	}
 	f, err := c.d.flows.to(ctx, a.hop)
 	if err != nil {
 		return nil, c.unreachable(ctx, a, err)
@@ -125,7 +131,7 @@ func (c *call) await(ctx context.Context, inv *invite, a *attempt) (v verdict, a
 			return c.broken(inv), false
 		case <-left: // nobody would be there
 			inv.giveUpFor(dialer.AgentHangup)
-			return over(ending{reason: dialer.AgentHangup}), false
+			return over(c.agentGone()), false
 		case <-c.ring:
 			if !inv.wasHeard() {
 				return c.unheard(inv), false
@@ -169,6 +175,7 @@ func (c *call) hear(
 	ctx context.Context, inv *invite, a *attempt, res *msg.Response,
 ) (v verdict, done, again bool) {
 	c.responded(res)
+	c.judge(a, res)
 	if res.IsProvisional() {
 		c.progress(inv, res)
 		return verdict{}, false, false
@@ -184,8 +191,11 @@ func (c *call) hear(
 	inv.refused()
 	a.t.heard(inv.hop.remote)
 	c.d.look(a.t, inv.hop.remote, inv.flow, res)
-	if c.retry(ctx, a, res) {
+	switch again, wrong := c.retry(ctx, a, res); {
+	case again:
 		return verdict{}, true, true
+	case wrong:
+		return c.wrong(a, res), true, false
 	}
 	return c.refuse(a, res), true, false
 }
@@ -204,6 +214,7 @@ func (c *call) progress(inv *invite, res *msg.Response) {
 		return
 	}
 	c.reach(dialer.Accepted, now)
+	c.alerted = c.alerted || res.StatusCode == msg.StatusRinging
 	if res.StatusCode == msg.StatusRinging || res.StatusCode == msg.StatusSessionInProgress {
 		if c.at.ringing.IsZero() {
 			c.at.ringing = now

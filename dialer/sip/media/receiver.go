@@ -64,7 +64,7 @@ func (r *receiver) take(datagram []byte, from netip.AddrPort, at time.Time) {
 	if errors.Is(err, errFormat) && r.source.isCurrent(from) {
 		r.isHeard, r.quiet = true, 0 // the peer is there, whatever it says
 	}
-	if err != nil || !r.source.admits(p, from, r.order.ssrc, at) {
+	if err != nil || !r.source.admits(p, from, at) {
 		r.rejected++
 		return
 	}
@@ -176,7 +176,7 @@ func (r *receiver) apply(a agreement) {
 	if r.control != a.control {
 		r.control, r.controlFrom = a.control, netip.AddrPort{}
 	}
-	r.isMuxed = a.isMuxed
+	r.isMuxed, r.source.authentic = a.isMuxed, a.decrypt != nil
 	r.quiet = 0
 	// An unspecified address is hold, and no place to have moved to.
 	if !a.to.Addr().IsUnspecified() && r.source.describe(a.to) {

@@ -8,32 +8,63 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// believed is how many packets in sequence of another stream it takes until they are admitted, at most n.
-func believed(s *source, from string, at time.Time, n int) int {
-	for i := 1; i <= n; i++ {
-		if s.admits(packet{ssrc: 2, sequence: uint16(i)}, netip.MustParseAddrPort(from), 1, at) {
-			return i
+// believed is how many packets in sequence it takes until they are admitted, at most n.
+func believed(s *source, from string, ssrc uint32, sequence uint16, at time.Time, n int) int {
+	for i := range n {
+		if s.admits(packet{ssrc: ssrc, sequence: sequence + uint16(i)}, netip.MustParseAddrPort(from), at) {
+			return i + 1
 		}
 	}
 	return 0
 }
 
 func TestWhoTakesTheMediaOver(t *testing.T) {
+	t.Parallel()
+	const described, behind, elsewhere = "192.0.2.1:4000", "192.0.2.2:4000", "192.0.2.9:5000"
 	began := time.Unix(1000, 0)
-	locked := func() *source {
+	locked := func(packets int) *source {
 		s := &source{}
-		s.describe(netip.MustParseAddrPort("192.0.2.1:4000"))
-		for i := range 3 { // behind a translator
-			s.admits(packet{ssrc: 1, sequence: uint16(i)}, netip.MustParseAddrPort("192.0.2.2:4000"), 1, began)
+		s.describe(netip.MustParseAddrPort(described))
+		for i := range packets { // behind a translator, and across the wrap of the numbers
+			s.admits(packet{ssrc: 1, sequence: uint16(65500 + i)}, netip.MustParseAddrPort(behind), began)
 		}
 		return s
 	}
 	soon, later := began.Add(400*time.Millisecond), began.Add(600*time.Millisecond)
-	require.Zero(t, believed(locked(), "192.0.2.2:5000", soon, 100), "the source was not silent for long")
-	require.Equal(t, convincing, believed(locked(), "192.0.2.2:5000", later, 100), "another port of the same host")
-	require.Equal(t, convincing, believed(locked(), "192.0.2.1:5000", later, 100), "another port of the described host")
-	require.Equal(t, convincingElsewhere, believed(locked(), "192.0.2.9:5000", later, 100), "another host")
-	require.Equal(t, 1, believed(locked(), "192.0.2.1:4000", soon, 100), "the described address")
+	next, long := uint16(65500+100-65536), 100
+	for name, c := range map[string]struct {
+		packets  int
+		from     string
+		ssrc     uint32
+		sequence uint16
+		at       time.Time
+		want     int
+	}{
+		"the first":                                     {0, elsewhere, 2, 1, began, convincing},
+		"the described address":                         {100, described, 2, 1, soon, 1},
+		"while the source sends":                        {100, elsewhere, 2, 1, soon, 0},
+		"while the source sends, with its stream":       {100, elsewhere, 1, next, soon, 0},
+		"while the source sends, of its host":           {100, "192.0.2.2:5000", 2, 1, soon, 0},
+		"with the stream of a source that is silent":    {100, elsewhere, 1, next, later, convincing},
+		"with its SSRC, but numbers from before":        {100, elsewhere, 1, 65400, later, 0},
+		"with its SSRC, but numbers from far ahead":     {100, elsewhere, 1, next + 5000, later, 0},
+		"another stream of a stranger":                  {100, elsewhere, 2, 1, later, 0},
+		"another stream of its host":                    {100, "192.0.2.2:5000", 2, 1, later, convincingElsewhere},
+		"another stream of the described host":          {100, "192.0.2.1:5000", 2, 1, later, convincingElsewhere},
+		"another stream, after a stray that came first": {10, elsewhere, 2, 1, later, convincingElsewhere},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := locked(c.packets)
+			require.Equal(t, c.want, believed(s, c.from, c.ssrc, c.sequence, c.at, long))
+			if c.want == 0 {
+				require.Equal(t, netip.MustParseAddrPort(behind), s.destination(), "ours go where they went")
+			}
+		})
+	}
+	s := locked(100)
+	s.authentic = true
+	require.Equal(t, convincingElsewhere, believed(s, elsewhere, 2, 1, later, long), "who has the keys is no stranger")
 }
 
 // samples has every frame that is in the inbox.

@@ -106,8 +106,8 @@ func TestChallenges(t *testing.T) {
 		},
 		{
 			name: "wrong secret is not tried again", trunk: func(t *sip.Trunk) { t.User, t.Secret = user, "wrong" },
-			peer: script{challenged(digest("n1", "")), challenged(digest("n2", "")), pause(500)},
-			ends: dialer.DialFailed, hears: "INVITE ACK INVITE ACK", details: map[string]string{"sip_code": "401"},
+			peer:  script{challenged(digest("n1", "")), challenged(digest("n2", "")), pause(500)},
+			fails: dialer.ErrNotPlaced, hears: "INVITE ACK INVITE ACK",
 		},
 		{
 			name: "no credentials",
