@@ -90,17 +90,6 @@ func TestBackoffGrowsAndIsBounded(t *testing.T) {
 	require.Zero(t, jitter(0))
 }
 
-func TestWords(t *testing.T) {
-	t.Parallel()
-	for v := stopped; v <= agentFailed; v++ {
-		read, ok := verdictOf(v.String())
-		require.True(t, ok)
-		require.Equal(t, v, read)
-	}
-	_, ok := verdictOf("streaming")
-	require.False(t, ok)
-}
-
 func TestRegistryForgetsWhatWasLetGoOf(t *testing.T) {
 	t.Parallel()
 	g := newRegistry(func(a *attempt) time.Time { return a.letGoAt.Add(time.Hour) })

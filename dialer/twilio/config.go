@@ -1,7 +1,6 @@
 package twilio
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -78,15 +77,10 @@ type Config struct {
 	Timing Timing
 	Agent  Agent
 
-	// Forward is given the callback for a call that this process does not follow, to take
-	// it to the process that does and there to [Dialer.Deliver]. It has 5 s. An error that
-	// wraps [ErrOver] says that nobody follows the call any more: it is hung up. Nil: such callbacks
-	// are ignored, and whoever follows the call asks Twilio after a while.
-	Forward func(ctx context.Context, callID string, form url.Values) error
-
-	// Locate finds the agent of a call that this process does not follow, whose stream has come
-	// here. An error refuses the stream, one that wraps [ErrOver] ends the call. Nil: such streams are refused.
-	Locate func(ctx context.Context, callID string) (dialer.Call, error)
+	// Owner finds the process that follows a call, where several share the PublicURL or this one has been
+	// started anew. Nil: what comes for a call that is not followed here is ignored, a stream refused. See
+	// [Dialer.FindOwners] for a dialer that was opened by its URL.
+	Owner OwnerFunc
 
 	// Transport carries the requests to Twilio. It must not repeat a POST by itself. Where it does not tell
 	// net/http/httptrace of its connections, every request that breaks off may have arrived. Nil: one like
@@ -96,9 +90,6 @@ type Config struct {
 	// Logger is told what goes wrong without being the end of a call. Nil: nobody is.
 	Logger *slog.Logger
 }
-
-// ErrOver is for [Config].Forward and [Config].Locate: the attempt is over.
-var ErrOver = errors.New("the attempt is over")
 
 // Timing is how long things may take. Zero fields are their defaults.
 type Timing struct {
@@ -112,6 +103,7 @@ type Timing struct {
 	Settle      time.Duration // how long after the stream's end the call may take to end. Zero: 3 s
 	HangUp      time.Duration // until a call that is hung up has ended. Zero: 15 s
 	Reap        time.Duration // how long a call that nobody follows is tried to be hung up. Zero: 10 min
+	Callback    time.Duration // for the body of a callback to come. Zero: 5 s
 }
 
 // Agent is how agents are connected to where the audio passes through this process.
@@ -166,6 +158,7 @@ func (t Timing) withDefaults() Timing {
 	fill(&t.Settle, 3*time.Second)
 	fill(&t.HangUp, 15*time.Second)
 	fill(&t.Reap, 10*time.Minute)
+	fill(&t.Callback, 5*time.Second)
 	return t
 }
 
@@ -224,7 +217,7 @@ func (c Config) checkTimes() error {
 	t := c.Timing
 	for _, d := range []time.Duration{
 		t.Request, t.Create, t.LookUp, t.LookUpEvery, t.Queue, t.PollAfter, t.PollEvery, t.Settle, t.HangUp, t.Reap,
-		c.Agent.ConnectTimeout, c.Agent.Farewell,
+		t.Callback, c.Agent.ConnectTimeout, c.Agent.Farewell,
 	} {
 		if d < 0 {
 			return fmt.Errorf("twilio: a time is %v: expected none below 0", d)

@@ -33,6 +33,7 @@ func newBench(t *testing.T, stream twilio.Stream) dialertest.Bench {
 		c.Timing.Request = 20 * time.Second // a thousand at once take their time on a busy machine
 		c.Timing.HangUp = 20 * time.Second
 		c.Timing.Queue = 20 * time.Second
+		c.Timing.LookUp = 400 * time.Millisecond // nothing of what is looked for here is late
 		c.Agent.ConnectTimeout, c.Agent.Inactivity, c.Agent.PingEvery = time.Minute, time.Minute, time.Minute
 	})
 	var numbers atomic.Int64

@@ -26,7 +26,8 @@ type Dialer struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 
-	older atomic.Pointer[Dialer] // that this one has replaced
+	older atomic.Pointer[Dialer]    // that this one has replaced
+	find  atomic.Pointer[OwnerFunc] // never nil, though the function may be
 
 	mu       sync.Mutex
 	isClosed bool
@@ -53,6 +54,7 @@ func New(c Config) (*Dialer, error) {
 		keys: append(keys{c.AuthToken}, c.OldAuthTokens...),
 	}
 	d.tokens = d.keys
+	d.find.Store(&c.Owner)
 	d.calls = newRegistry(d.expires)
 	d.ctx, d.cancel = context.WithCancelCause(context.Background())
 	return d, nil

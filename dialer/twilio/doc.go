@@ -62,7 +62,7 @@
 // dialled, that is a [dialer.UnavailableError], since it may be placed again.
 //
 // Where the stream is direct, and after a restart, an answered call that nobody here ended is a
-// client_hangup. Where there is a [Config].Locate, a stream that is not seen here may be elsewhere, and is not missed.
+// client_hangup.
 //
 // # What the agent sees
 //
@@ -90,9 +90,17 @@
 //
 // # Several nodes
 //
-// Each node may have a PublicURL of its own. Where they share one, a callback reaches any of them:
-// [Config].Forward takes it to the node that follows the call, which gives it to [Dialer.Deliver]. Without
-// it the node finds out by asking Twilio. [Config].Locate lets any node take a stream.
+// Each node may have a PublicURL of its own. Where they share one, what Twilio sends reaches any of them. Every
+// address that Twilio has of a call names the call and its organisation, so that a node which does not follow the
+// call finds out who does, by [Config].Owner, and passes the request on to that one's Handler: a callback after
+// Twilio has had its answer, a stream with all its audio. The request keeps Twilio's signature, which is checked at
+// both, and gets a mark in its header Outdial-Passed-On by which it is not passed on again; only who has the auth
+// token can make that. A callback is given up after 5 s, as whoever follows the call asks Twilio by itself in the
+// end; a stream after 10 s. An organisation and a call whose ids are too long for an address (about 140 bytes
+// together) are not named there.
+//
+// The same question tells a process that was started anew that an attempt is over: what turns up of it later is
+// hung up, and its stream refused.
 //
 // # Another dialer in its place
 //

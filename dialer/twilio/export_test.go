@@ -46,3 +46,12 @@ func Rewritten(message []byte) (start []byte, callID, token string, err error) {
 
 // FormOf reads the body of a callback.
 func FormOf(contentType string, body []byte) (url.Values, bool) { return formOf(contentType, body) }
+
+// ReferencePath is the element of a call's addresses by which any process finds its owner.
+func ReferencePath(call dialer.Call) string { return referenceOf(call).path() }
+
+// PathIn reads the end of a path.
+func PathIn(u *url.URL) (last, org, call string, ok bool) {
+	last, of, ok := pathIn(u)
+	return last, of.org, of.call, ok
+}

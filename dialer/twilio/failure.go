@@ -104,6 +104,7 @@ func (f *failure) refusal() error {
 	if f.fate == barred || f.fate == absent {
 		return &dialer.UnavailableError{
 			Cause: fmt.Errorf("the account is refused (%w): check its SID, token and state", f), After: mostRest,
+			Notice: "Twilio refuses the account: its SID, token and state are to be checked",
 		}
 	}
 	if why, ok := aboutCallee(f.code); ok {

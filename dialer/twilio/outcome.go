@@ -83,8 +83,7 @@ func (f *follower) reasonOfCompleted(k known) (dialer.EndReason, string) {
 
 // isMissed says that no stream has come of a call that should have had one here.
 func (f *follower) isMissed(k known) bool {
-	return k.stream == noStream && !f.attempt.resumed &&
-		f.dialer.config.Stream == Proxy && f.dialer.config.Locate == nil
+	return k.stream == noStream && !f.attempt.resumed && f.dialer.config.Stream == Proxy
 }
 
 func orElse(s, other string) string {

@@ -27,13 +27,13 @@ func (d *Dialer) paramsOf(call dialer.Call) (*rest.CreateCallParams, error) {
 		SetTwiml(document).
 		SetTimeout(inSeconds(call.RingTimeout, mostRing)).
 		SetTimeLimit(inSeconds(call.MaxDuration, d.config.LongestCall)).
-		SetStatusCallback(d.callbackURL(statusPath, call.ID)).
+		SetStatusCallback(d.callbackURL(statusPath, call)).
 		SetStatusCallbackMethod("POST").
 		SetStatusCallbackEvent([]string{"initiated", "ringing", "answered", "completed"})
 	if d.config.Machines != "" {
 		p.SetMachineDetection(string(d.config.Machines)).
 			SetAsyncAmd("true").
-			SetAsyncAmdStatusCallback(d.callbackURL(machinePath, call.ID)).
+			SetAsyncAmdStatusCallback(d.callbackURL(machinePath, call)).
 			SetAsyncAmdStatusCallbackMethod("POST")
 	}
 	return p, nil

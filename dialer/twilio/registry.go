@@ -16,13 +16,12 @@ const remembered = 50_000
 // concurrent use.
 type registry struct {
 	mu      sync.Mutex
-	live    map[string]*attempt       // followed, or let go of
-	over    *recent[string, string]   // the SIDs of attempts that are over; empty: never learned
-	whose   *recent[string, string]   // the call's id by SID
-	streams *recent[string, struct{}] // ids of calls whose stream came here though nobody here follows them
-	placing map[route]chan struct{}   // closed when the next may place a call on the route
-	reaping map[string]struct{}       // SIDs that are being hung up
-	expires func(*attempt) time.Time  // when an attempt that was let go of is certainly over
+	live    map[string]*attempt      // followed, or let go of
+	over    *recent[string, string]  // the SIDs of attempts that are over; empty: never learned
+	whose   *recent[string, string]  // the call's id by SID
+	placing map[route]chan struct{}  // closed when the next may place a call on the route
+	reaping map[string]struct{}      // SIDs that are being hung up
+	expires func(*attempt) time.Time // when an attempt that was let go of is certainly over
 }
 
 // route is a number and another that it calls.
@@ -33,7 +32,6 @@ func newRegistry(expires func(*attempt) time.Time) *registry {
 		live:    map[string]*attempt{},
 		over:    newRecent[string, string](remembered),
 		whose:   newRecent[string, string](remembered),
-		streams: newRecent[string, struct{}](remembered),
 		placing: map[route]chan struct{}{},
 		reaping: map[string]struct{}{},
 		expires: expires,
@@ -147,15 +145,19 @@ func (g *registry) isOthers(sid, id string) bool {
 	return ok && owner != id
 }
 
-// claim is for the one stream of a call that another process follows.
-func (g *registry) claim(id string) bool {
+// knows says whether news of a call is for this process.
+func (g *registry) knows(id string) bool {
+	a, _, isOver := g.find(id)
+	return a != nil || isOver
+}
+
+// end notes that an attempt is over that another process, or this one before it was started anew, has followed.
+func (g *registry) end(id string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if _, had := g.streams.get(id); had {
-		return false
+	if _, has := g.over.get(id); !has && g.live[id] == nil {
+		g.over.put(id, "")
 	}
-	g.streams.put(id, struct{}{})
-	return true
 }
 
 // enter waits until nobody else is placing a call on the route: two calls of unknown fate could

@@ -2,15 +2,12 @@ package twilio_test
 
 import (
 	"context"
-	"net/url"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/outdial/outdial/dialer"
-	"github.com/outdial/outdial/dialer/twilio"
 	"github.com/outdial/outdial/dialer/twilio/twiliotest"
 )
 
@@ -136,73 +133,4 @@ func TestReferenceOfAnotherCallIsUnknown(t *testing.T) {
 		got := begin(t, r.open(t).Resume, call).over()
 		require.ErrorIs(t, got.err, dialer.ErrUnknownCall, ref)
 	}
-}
-
-// TestSeveralNodes has the callbacks and the stream of a call arrive at a node that does not follow it.
-func TestSeveralNodes(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, nil)
-	owner := r.Dialer
-	call := r.call("call", ada)
-	var mu sync.Mutex
-	forwarded := 0
-	r.config.Forward = func(_ context.Context, id string, form url.Values) error {
-		mu.Lock()
-		defer mu.Unlock()
-		forwarded++
-		if !owner.Deliver(id, form) {
-			return twilio.ErrOver
-		}
-		return nil
-	}
-	r.config.Locate = func(_ context.Context, id string) (dialer.Call, error) {
-		if id != call.ID {
-			return dialer.Call{}, twilio.ErrOver
-		}
-		return call, nil
-	}
-	r.open(t) // the other node is mounted
-	r.twilio.Script(string(ada), twiliotest.Behaviour{Ring: brief, Talk: twiliotest.Forever})
-	u := begin(t, owner.Dial, call)
-	u.reach(dialer.Connected)
-	require.Eventually(t, func() bool { return len(r.agent.messages()) > 3 }, soon, tick, "the agent is talked to by the other node")
-	u.cancel(nil)
-	require.Equal(t, dialer.APICancelled, u.over().outcome.Reason)
-	r.noneLive(t)
-	mu.Lock()
-	defer mu.Unlock()
-	require.GreaterOrEqual(t, forwarded, 3)
-}
-
-func TestAnAgentHangsUpAtAnotherNode(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, nil)
-	owner, call := r.Dialer, r.call("call", ada)
-	r.config.Forward = func(_ context.Context, id string, form url.Values) error {
-		owner.Deliver(id, form)
-		return nil
-	}
-	r.config.Locate = func(context.Context, string) (dialer.Call, error) { return call, nil }
-	r.agent.does(func(ctx context.Context, c *wsConn) {
-		untilMedia(ctx, c)
-		_ = c.Close(1000, "")
-	})
-	r.open(t)
-	r.twilio.Script(string(ada), twiliotest.Behaviour{
-		Talk: twiliotest.Forever, Callbacks: map[string]twiliotest.Delivery{"end": {Late: time.Second / 2}},
-	})
-	require.Equal(t, dialer.AgentHangup, begin(t, owner.Dial, call).over().outcome.Reason)
-}
-
-// TestACallOfAnAttemptThatIsOverElsewhere is hung up by whoever hears of it.
-func TestACallOfAnAttemptThatIsOverElsewhere(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, nil)
-	r.twilio.Script(string(ada), twiliotest.Behaviour{Ring: brief, Talk: twiliotest.Forever})
-	r.config.Forward = func(context.Context, string, url.Values) error { return twilio.ErrOver }
-	r.open(t)
-	u := begin(t, r.Dial, r.call("call", ada))
-	got := u.over()
-	require.NoError(t, got.err)
-	r.noneLive(t)
 }

@@ -1,7 +1,6 @@
 package twilio_test
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
@@ -174,7 +173,7 @@ func TestCallbacksAreRefused(t *testing.T) {
 // TestACallbackThatComesSlowlyIsGivenUp is for hosts whose server has no time limits.
 func TestACallbackThatComesSlowlyIsGivenUp(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, nil)
+	r := newRig(t, func(c *twilio.Config) { c.Timing.Callback = time.Second / 2 })
 	conn, err := net.Dial("tcp", strings.TrimPrefix(r.public.URL, "http://"))
 	require.NoError(t, err)
 	defer conn.Close()
@@ -185,25 +184,6 @@ func TestACallbackThatComesSlowlyIsGivenUp(t *testing.T) {
 	answer, err := io.ReadAll(conn)
 	require.NoError(t, err, "it would wait for ever")
 	require.Contains(t, string(answer), "413")
-}
-
-// TestCallbacksAreAnsweredBeforeTheyAreForwarded has another process that takes its time.
-func TestCallbacksAreAnsweredBeforeTheyAreForwarded(t *testing.T) {
-	t.Parallel()
-	forwarding, answered := make(chan struct{}), make(chan struct{})
-	r := newRig(t, func(c *twilio.Config) {
-		c.Forward = func(ctx context.Context, _ string, _ url.Values) error {
-			close(forwarding)
-			select {
-			case <-answered:
-			case <-ctx.Done():
-			}
-			return nil
-		}
-	})
-	require.Equal(t, http.StatusNoContent, r.callback(t, "/status?call=x", formKind, aForm.Encode(), nil))
-	<-forwarding
-	close(answered)
 }
 
 func FuzzCallback(f *testing.F) {

@@ -35,10 +35,10 @@ type opening struct {
 }
 
 // serveStream takes a stream from Twilio, and stays until it is over.
-func (d *Dialer) serveStream(w http.ResponseWriter, r *http.Request) {
+func (d *Dialer) serveStream(w http.ResponseWriter, r *http.Request, of reference) {
 	for _, x := range d.line() {
-		if x.signedStream(r.Header.Get(signatureHeader)) {
-			x.takeStream(w, r)
+		if x.signedStream(of, r.Header.Get(signatureHeader)) {
+			x.takeStream(w, r, of)
 			return
 		}
 	}
@@ -46,13 +46,22 @@ func (d *Dialer) serveStream(w http.ResponseWriter, r *http.Request) {
 	http.Error(w, "the signature is not valid", http.StatusForbidden)
 }
 
-func (d *Dialer) takeStream(w http.ResponseWriter, r *http.Request) {
+func (d *Dialer) takeStream(w http.ResponseWriter, r *http.Request, of reference) {
 	leave, ok := d.join()
 	if !ok {
 		http.Error(w, errClosed.Error(), http.StatusServiceUnavailable)
 		return
 	}
 	defer leave()
+	isPassedOn, ok := d.passedOn(r, d.streamURL(of))
+	if !ok {
+		http.Error(w, "the mark of being passed on is not valid", http.StatusForbidden)
+		return
+	}
+	isElsewhere := of.call != "" && !d.calls.knows(of.call)
+	if isElsewhere && d.elsewhere(w, d.stamped(r, d.streamURL(of)), of, isPassedOn) {
+		return
+	}
 	conn, err := websocket.Accept(w, r, nil)
 	if err != nil {
 		return // it has been answered
@@ -66,7 +75,7 @@ func (d *Dialer) takeStream(w http.ResponseWriter, r *http.Request) {
 		part(r.Context(), conn, websocket.StatusPolicyViolation)
 		return
 	}
-	d.admit(conn, o) //nolint:contextcheck // see above
+	d.admit(conn, o)
 }
 
 // join makes Close wait for the stream.
@@ -82,9 +91,9 @@ func (d *Dialer) join() (func(), bool) {
 
 // signedStream is generous about the form of the address, on which Twilio's products differ. Every form
 // is ours, and the token in the stream decides.
-func (d *Dialer) signedStream(signature string) bool {
-	address := d.streamURL()
-	for _, a := range []string{address, address + "/", d.publicURL(streamPath)} {
+func (d *Dialer) signedStream(of reference, signature string) bool {
+	address := d.streamURL(of)
+	for _, a := range []string{address, address + "/", d.publicURL(of, streamPath)} {
 		if d.keys.signed(a, nil, signature) {
 			return true
 		}
@@ -163,14 +172,9 @@ func (d *Dialer) admit(conn *websocket.Conn, o opening) {
 		return
 	}
 	p := &relay{config: d.config.Agent, twilio: conn, opening: o, played: make(chan struct{})}
-	p.closing = func(verdict, string) {}
+	p.closing = a.closing
 	p.reached = func(ok bool) { d.agents.note(call.Agent.URL, !ok) }
-	if a != nil {
-		p.closing = a.closing
-		defer a.streamed()
-	} else {
-		defer func() { d.tellOwner(o, p.verdict()) }()
-	}
+	defer a.streamed()
 	p.serve(d.ctx, call)
 }
 
@@ -198,37 +202,9 @@ func (d *Dialer) owner(o opening) (dialer.Call, *attempt, error) {
 		if sid != o.callSID {
 			d.reap(o.callSID)
 		}
-		return dialer.Call{}, nil, ErrOver
+		return dialer.Call{}, nil, dialer.ErrOver
 	}
-	call, err := d.located(o)
-	return call, nil, err
-}
-
-// located is for a call that another process follows.
-func (d *Dialer) located(o opening) (dialer.Call, error) {
-	if d.config.Locate == nil {
-		return dialer.Call{}, errors.New("nobody here follows the call")
-	}
-	ctx, cancel := context.WithTimeout(d.ctx, forwardLimit)
-	defer cancel()
-	call, err := d.config.Locate(ctx, o.callID)
-	switch {
-	case errors.Is(err, ErrOver):
-		d.reap(o.callSID)
-		return dialer.Call{}, err
-	case err != nil:
-		return dialer.Call{}, fmt.Errorf("the call cannot be located: %w", err)
-	case !d.calls.claim(o.callID):
-		return dialer.Call{}, errors.New("the call has had its stream")
-	}
-	return call, d.checkAgent(call.Agent.URL)
-}
-
-// tellOwner tells the process that follows the call how its stream ended.
-func (d *Dialer) tellOwner(o opening, v verdict) {
-	d.forward(context.WithoutCancel(d.ctx), o.callID, map[string][]string{
-		"CallSid": {o.callSID}, "AccountSid": {d.config.AccountSID}, streamField: {v.String()},
-	})
+	return dialer.Call{}, nil, errNotHere
 }
 
 // part closes a connection, and returns when it is gone. Package websocket gives the other side five seconds to

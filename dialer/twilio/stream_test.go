@@ -219,7 +219,7 @@ func FuzzDocument(f *testing.F) {
 		require.Len(t, read.Connect, 1)
 		require.Len(t, read.Connect[0].Stream, 1)
 		stream := read.Connect[0].Stream[0]
-		require.Equal(t, "wss://calls.example.com/twilio/stream", stream.URL)
+		require.Equal(t, "wss://calls.example.com/twilio"+twilio.ReferencePath(call)+"/stream", stream.URL)
 		require.Len(t, stream.Parameter, len(twilio.ParametersOf(call))+1)
 		require.Equal(t, strings.Count(document, "<"), 5+1+len(stream.Parameter), "nothing but what we wrote")
 	})

@@ -47,7 +47,7 @@ func (d *Dialer) streamOf(call dialer.Call) (string, []parameter, error) {
 		return call.Agent.URL, parameters, nil
 	}
 	token, err := d.keys.seal(call.ID, call.Agent.URL)
-	return d.streamURL(), append(parameters, parameter{tokenName, token}), err
+	return d.streamURL(referenceOf(call)), append(parameters, parameter{tokenName, token}), err
 }
 
 // checkAgent does not repeat the URL, which may hold a secret.
@@ -73,16 +73,16 @@ func (d *Dialer) checkAgent(address string) error {
 }
 
 // streamURL is where Twilio takes the audio.
-func (d *Dialer) streamURL() string {
-	return "ws" + strings.TrimPrefix(d.publicURL(streamPath), "http")
+func (d *Dialer) streamURL(of reference) string {
+	return "ws" + strings.TrimPrefix(d.publicURL(of, streamPath), "http")
 }
 
 // publicURL is what Twilio calls one of the paths of Handler.
-func (d *Dialer) publicURL(path string) string {
-	return strings.TrimSuffix(d.config.PublicURL, "/") + path
+func (d *Dialer) publicURL(of reference, path string) string {
+	return strings.TrimSuffix(d.config.PublicURL, "/") + of.path() + path
 }
 
 // callbackURL has one parameter: Twilio sorts several, and signs them unsorted.
-func (d *Dialer) callbackURL(path, callID string) string {
-	return d.publicURL(path) + "?" + callParameter + "=" + url.QueryEscape(callID)
+func (d *Dialer) callbackURL(path string, call dialer.Call) string {
+	return d.publicURL(referenceOf(call), path) + "?" + callParameter + "=" + url.QueryEscape(call.ID)
 }

@@ -32,20 +32,3 @@ func (v verdict) reason() dialer.EndReason {
 	}
 	return ""
 }
-
-// String is a word for several nodes to tell each other.
-func (v verdict) String() string {
-	return [...]string{
-		"none", "streaming", "stopped", "broken", "silent", "agent_hangup", "agent_lost", "agent_failed",
-	}[v]
-}
-
-// verdictOf reads such a word.
-func verdictOf(word string) (verdict, bool) {
-	for v := stopped; v <= agentFailed; v++ {
-		if v.String() == word {
-			return v, true
-		}
-	}
-	return noStream, false
-}

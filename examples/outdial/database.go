@@ -84,30 +84,28 @@ func (d database) asItIs() database {
 	return d
 }
 
-func (d database) open(ctx context.Context, logger *slog.Logger) (closingStore, error) {
+func (d database) open(ctx context.Context, logger *slog.Logger) (*nodeStore, error) {
 	if d.url == nil {
 		s, err := sqlite.Open(ctx, sqlite.Config{Path: d.path, Logger: logger})
 		if err != nil {
 			return nil, fmt.Errorf("the database cannot be used: %w", err)
 		}
-		return s, nil
+		return &nodeStore{closingStore: s}, nil
 	}
 	s, err := postgres.Open(ctx, postgres.Config{URL: d.url.String(), NoMigrate: d.leave, Logger: logger})
 	if err != nil {
 		return nil, d.refused(err)
 	}
-	return s, nil
+	return &nodeStore{closingStore: s}, nil
 }
 
 // refused says why PostgreSQL cannot be used.
 func (d database) refused(err error) error {
 	err = &discreet{err: err, secrets: secretsOf(d.url)}
-	// The store has no error of its own for it.
-	const tablesMissing = "it lacks migrations of this version"
 	switch {
 	case errors.Is(err, store.ErrNewerSchema):
 		return usagef("the database %v is of a newer outdial, which it takes to use it: %w", d, err)
-	case d.leave && strings.Contains(err.Error(), tablesMissing):
+	case d.leave && errors.Is(err, store.ErrOlderSchema):
 		return usagef("the database %v has not the tables of this version; outdial run and outdial serve make them: %w",
 			d, err)
 	}

@@ -65,9 +65,12 @@
 // may stand before them. outdial nodes lists those that live, with what each has of which carrier.
 //
 // A process that dies is missed when its lease has run out (--lease): the others then take its calls over, and go
-// on with those that their carrier can tell about. A carrier that calls back, as Twilio does, had better reach the
-// process that placed the call: give each a public URL of its own, by a reference to its environment in the
-// configuration.
+// on with those that their carrier can tell about. A carrier that calls back, as Twilio does, may reach any of
+// them: what is about a call of another one is passed on to that, as the database says who has the call, audio
+// too. It goes to the address that the other one listens at, or to --node-url, which is required where that is every
+// address of the machine, and with TLS. This way the audio of a call passes through two processes; where
+// each has a public URL of its own, by a reference to its environment in the configuration, it does not. Between the
+// processes, http:// is not encrypted.
 //
 // No output has the password of the URL. In the environment, other users of the machine do not see it either.
 //

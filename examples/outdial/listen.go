@@ -19,6 +19,7 @@ import (
 // callbackServer answers carriers while run dials. Nil: no carrier is to be answered.
 type callbackServer struct {
 	http *http.Server
+	at   net.Addr
 	done chan error
 }
 
@@ -55,11 +56,19 @@ func (c *runCmd) listen(ctx context.Context, a *app, conf *config.Config) (*call
 	dialers := conf.Dialers()
 	h := callbacks(func(name string) []dialer.Dialer { return []dialer.Dialer{dialers[name]} })
 	l := &callbackServer{
-		http: httpapi.NewServer(h, httpapi.ServerConfig{Logger: a.logger()}), done: make(chan error, 1),
+		http: httpapi.NewServer(h, httpapi.ServerConfig{Logger: a.logger()}), at: listener.Addr(), done: make(chan error, 1),
 	}
 	go func() { l.done <- l.http.Serve(listener) }()
 	a.say("Carriers are answered at http://%s%sNAME/.", listener.Addr(), callbackPath)
 	return l, nil
+}
+
+// nodeURL is where other processes reach it, if they do.
+func (l *callbackServer) nodeURL() string {
+	if l == nil {
+		return ""
+	}
+	return nodeURL("", l.at, false)
 }
 
 // stop ends the answering. By now every call is over, so what is left is soon done.

@@ -19,7 +19,8 @@ var _ backend = (*local)(nil)
 type local struct {
 	org    string // whose batches the commands are about
 	config source
-	store  closingStore
+	store  *nodeStore
+	peers  *peers
 	engine *batch.Engine
 	logger *slog.Logger
 	times  times
@@ -47,7 +48,8 @@ func openLocal(
 	if err != nil {
 		return nil, first(err, c.Close())
 	}
-	l := &local{config: c, store: st, logger: logger, times: t}
+	l := &local{config: c, store: st, peers: newPeers(st, logger), logger: logger, times: t}
+	l.peers.join(c.Dialers())
 	if l.engine, err = l.newEngine(); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
@@ -67,7 +69,11 @@ func (l *local) newEngine() (*batch.Engine, error) {
 }
 
 // Close implements backend.
-func (l *local) Close() error { return errors.Join(l.store.Close(), l.config.Close()) }
+func (l *local) Close() error {
+	err := errors.Join(l.store.Close(), l.config.Close())
+	l.peers.transport.CloseIdleConnections()
+	return err
+}
 
 // Batch implements backend.
 func (l *local) Batch(ctx context.Context, id string) (store.Batch, error) {

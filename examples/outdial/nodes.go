@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/outdial/outdial/store"
 )
 
 type nodesCmd struct{}
@@ -21,6 +19,7 @@ type nodeJSON struct {
 	StartedAt time.Time         `json:"started_at"`
 	ExpiresAt time.Time         `json:"lease_expires_at"`
 	Left      float64           `json:"lease_left_seconds"`
+	URL       string            `json:"url,omitempty"` // where the others reach it
 }
 
 type nodeCarrierJSON struct {
@@ -50,7 +49,7 @@ func (c *nodesCmd) Run(ctx context.Context, a *app) error {
 }
 
 // nodes are those whose lease runs, the oldest first. They belong to no organisation, so no configuration is needed.
-func (a *app) nodes(ctx context.Context) (nodes []store.Node, err error) {
+func (a *app) nodes(ctx context.Context) (nodes []reachedNode, err error) {
 	d, err := a.database()
 	if err == nil {
 		err = d.exists()
@@ -63,20 +62,21 @@ func (a *app) nodes(ctx context.Context) (nodes []store.Node, err error) {
 		return nil, err
 	}
 	defer func() { err = first(err, st.Close()) }()
-	if nodes, err = st.Nodes(ctx); err != nil {
+	if nodes, err = st.reached(ctx); err != nil {
 		return nil, fmt.Errorf("reading the nodes: %w", err)
 	}
-	slices.SortFunc(nodes, func(a, b store.Node) int {
+	slices.SortFunc(nodes, func(a, b reachedNode) int {
 		return cmp.Or(a.StartedAt.Compare(b.StartedAt), strings.Compare(a.ID, b.ID))
 	})
 	return nodes, nil
 }
 
-func nodeOf(n store.Node, now time.Time) nodeJSON {
+func nodeOf(n reachedNode, now time.Time) nodeJSON {
 	const millionths = 1e6
 	out := nodeJSON{
 		ID: n.ID, Regions: append([]string{}, n.Regions...), Carriers: []nodeCarrierJSON{},
 		StartedAt: n.StartedAt.UTC(), ExpiresAt: n.ExpiresAt.UTC(), Left: max(n.ExpiresAt.Sub(now), 0).Seconds(),
+		URL: n.url,
 	}
 	for i, name := range n.Carriers {
 		carrier := nodeCarrierJSON{Name: name}

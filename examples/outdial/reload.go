@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/outdial/outdial/batch/config"
+	"github.com/outdial/outdial/dialer"
 )
 
 // reloadAt reads the configuration again at every signal, until ctx ends.
@@ -28,7 +29,10 @@ func (s *serving) reload() {
 		s.local.logger.Warn("there is no configuration file that could be read again")
 		return
 	}
-	changes, err := live.Reload(s.local.engine.SetDialers)
+	changes, err := live.Reload(func(dialers map[string]dialer.Dialer) (<-chan struct{}, error) {
+		s.local.peers.join(dialers)
+		return s.local.engine.SetDialers(dialers)
+	})
 	if err != nil {
 		s.tellMistakes(err)
 		return

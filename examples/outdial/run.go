@@ -72,6 +72,7 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return first(err, l.stop(ctx))
 	}
+	s.local.store.reachedAt(l.nodeURL())
 	err = c.dial(ctx, a, s, p)
 	return first(err, errors.Join(l.stop(ctx), s.Close()))
 }

@@ -27,6 +27,8 @@ type serveCmd struct {
 
 	Lease time.Duration `group:"Several processes over one PostgreSQL database:" default:"10s" help:"How long after this one's last sign of life the others take its calls over (default: 10s)." placeholder:"TIME"`
 
+	NodeURL string `group:"Several processes over one PostgreSQL database:" help:"Where the others reach this one, such as http://10.0.0.5:8080, to pass on what a carrier sends to the wrong one (default: the address of --listen, unless that is every address of the machine, or with TLS)." placeholder:"URL"`
+
 	Log string `group:"Telling:" default:"text" enum:"text,json" help:"How to write the log to the standard error output: text or json (default: text)." placeholder:"FORMAT"`
 }
 
@@ -59,6 +61,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return first(err, listener.Close())
 	}
+	l.store.reachedAt(nodeURL(c.NodeURL, listener.Addr(), certificate != nil))
 	s := &serving{cmd: c, app: a, config: conf, database: d, local: l, listener: listener, certificate: certificate}
 	if err := s.prepare(keys); err != nil { //nolint:contextcheck // the requests bring their own
 		return first(err, errors.Join(listener.Close(), l.Close()))
@@ -79,6 +82,8 @@ func (c *serveCmd) check() error {
 		return usagef("--lease: expected at least %v", minLease)
 	case c.Notice < 0 || c.Finish < 0 || c.Drain < 0:
 		return usagef("--notice, --finish and --drain: expected at least 0s")
+	case c.NodeURL != "":
+		return checkNodeURL(c.NodeURL)
 	}
 	return nil
 }

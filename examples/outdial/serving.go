@@ -208,6 +208,9 @@ func (s *serving) announce() {
 			"API keys and phone numbers: give --tls-cert and --tls-key, or put a proxy that has TLS before it",
 			"address", address.String())
 	}
+	if s.local.store.ownURL() == "" && s.database.url != nil && anyAnswering(s.config.Dialers()) {
+		logger.Warn("other processes cannot pass on to this one what a carrier sends to the wrong one: give --node-url")
+	}
 	logger.Info("listening", "url", scheme+"://"+address.String(), "database", s.database.String())
 }
 
@@ -220,7 +223,10 @@ func (s *serving) shutdown(dialling context.Context, dialled <-chan struct{}) {
 		wait(ctx, s.cmd.Notice)
 	}
 	if anyAnswering(s.config.Dialers()) {
+		passing, cancel := context.WithTimeout(ctx, s.cmd.Drain)
 		<-dialled
+		s.local.peers.await(passing)
+		cancel()
 	}
 	s.leave() // or each listener would take all of the time
 	ctx, cancel := context.WithTimeout(ctx, s.cmd.Finish)

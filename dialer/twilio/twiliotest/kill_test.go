@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"flag"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 	"time"
 
@@ -17,7 +18,8 @@ import (
 )
 
 var (
-	kills     = flag.Int("kills", 30, "how often TestKill kills the process that dials")
+	worlds    = flag.Int("worlds", 3, "how many processes TestKill kills beside each other")
+	kills     = flag.Int("kills", 10, "how often it kills each")
 	killEvery = flag.Duration("killevery", 2*time.Second, "how long TestKill lets it live, give or take a half")
 	killSeed  = flag.Uint64("killseed", 0, "when to kill it; 0: another time each run")
 )
@@ -25,15 +27,26 @@ var (
 // So many are more than are over when the last life begins.
 const recipientsPerKill = 11
 
-// TestKill kills the process that dials with SIGKILL, again and again, while Twilio goes on and has faults
-// of its own. Then it compares what the database says with Twilio's books.
+// TestKill kills processes that dial with SIGKILL, again and again, while Twilio goes on and has faults
+// of its own. Then it compares what the database of each says with Twilio's books.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
-		t.Skip("it kills a process for a minute")
+		t.Skip("it kills processes for half a minute")
 	}
 	seed := cmp.Or(*killSeed, uint64(time.Now().UnixNano()))
-	t.Logf("%d kills, -killseed %d", *kills, seed)
-	random := rand.New(rand.NewPCG(seed, 0))
+	t.Logf("%d times %d kills, -killseed %d", *worlds, *kills, seed)
+	for i := range *worlds {
+		t.Run(strconv.Itoa(i), func(t *testing.T) {
+			t.Parallel()
+			kill(t, rand.New(rand.NewPCG(seed, uint64(i))))
+		})
+	}
+}
+
+// kill has a world of its own.
+func kill(t *testing.T, random *rand.Rand) {
+	t.Helper()
 	w := newWorld(t, twiliotest.Config{MediaEvery: 200 * time.Millisecond}, recipientsPerKill**kills)
 	w.life.Target, w.life.CPS = 12, 200
 	w.life.Timing = twilio.Timing{

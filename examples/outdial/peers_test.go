@@ -1,0 +1,62 @@
+package main
+
+import (
+	"log/slog"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/outdial/outdial/store"
+	"github.com/outdial/outdial/store/memory"
+)
+
+func quietLogger() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+type closingMemory struct{ *memory.Store }
+
+func (closingMemory) Close() error { return nil }
+
+func TestANodeSaysWhereItIsReached(t *testing.T) {
+	under := closingMemory{memory.New()}
+	s := &nodeStore{closingStore: under}
+	node := store.Node{ID: "node_1", Carriers: []string{"one", "two"}, Shares: []int{3, 4}, StartedAt: time.Now()}
+	require.False(t, s.isOwn("node_1"))
+	require.NoError(t, s.Heartbeat(t.Context(), node, time.Minute))
+	require.True(t, s.isOwn("node_1"))
+	reached, err := s.reached(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, reached[0].url)
+
+	s.reachedAt("http://10.0.0.5:8080")
+	require.NoError(t, s.Heartbeat(t.Context(), node, time.Minute))
+	require.Equal(t, []string{"one", "two"}, node.Carriers, "what was given is left as it is")
+	reached, err = (&nodeStore{closingStore: under}).reached(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "http://10.0.0.5:8080", reached[0].url)
+	nodes, err := s.Nodes(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{"one", "two"}, nodes[0].Carriers, "the engine sees carriers only")
+	require.Equal(t, []int{3, 4}, nodes[0].Shares)
+}
+
+func TestNodeURL(t *testing.T) {
+	at := func(ip string) net.Addr { return &net.TCPAddr{IP: net.ParseIP(ip), Port: 8080} }
+	require.Equal(t, "http://10.0.0.5:8080", nodeURL("", at("10.0.0.5"), false))
+	require.Equal(t, "http://[::1]:8080", nodeURL("", at("::1"), false))
+	require.Empty(t, nodeURL("", at("0.0.0.0"), false))
+	require.Empty(t, nodeURL("", at("::"), false))
+	require.Empty(t, nodeURL("", at("10.0.0.5"), true))
+	require.Equal(t, "https://one.example", nodeURL("https://one.example", at("::"), true))
+	for _, good := range []string{"http://10.0.0.5:8080", "https://one.example/outdial"} {
+		require.NoError(t, checkNodeURL(good))
+	}
+	for _, bad := range []string{"10.0.0.5:8080", "ftp://x", "http://", "http://u:p@x", "http://x?a=b", "http://x#a", "%"} {
+		require.ErrorContains(t, checkNodeURL(bad), "--node-url: expected a URL", bad)
+	}
+	w := newWorld(t, fast)
+	r := w.run("serve", "--node-url", "nowhere")
+	require.Equal(t, exitUsage, r.code)
+	require.Contains(t, r.errOut, "--node-url")
+}
