@@ -26,8 +26,9 @@ type attempt struct {
 	startedAt time.Time
 
 	tries    []store.Try // the carriers that refused it
-	busy     bool        // one of them because it takes no calls at present
+	busy     *carrier    // the last of them that takes no calls at present
 	stranded bool        // it waits for another carrier; no dialer has it
+	since    time.Time   // when it was stranded
 	call     dialer.Call // to be placed, while it is stranded or on its way to another carrier
 
 	deadline    time.Time

@@ -33,7 +33,8 @@ type breaker struct {
 	probes    int       // of those that may be under way together
 	taken     bool      // a call was taken since the last refusal
 	tripped   bool      // it rests because calls broke down: only one that does not ends that
-	cause     string    // why it rests, for a person to read
+	cause     string    // why it rests, for the host to read
+	notice    string    // what of that everybody may read
 
 	results [windowSize]bool // of the latest calls: it broke down
 	n       int              // results that there are, ever
@@ -69,11 +70,19 @@ func (b *breaker) begin(now time.Time) {
 // unused tells that a call that began was none.
 func (b *breaker) unused() { b.probe, b.probes = time.Time{}, 0 }
 
-// refused opens it: a call was not taken. after is how long the other side asks for; 0: it does not say.
-func (b *breaker) refused(now time.Time, after time.Duration, cause string) {
+// complaint is what was said when a call was not taken.
+type complaint struct {
+	after  time.Duration // how long to leave the other side alone; 0: it does not say
+	cause  string
+	notice string
+}
+
+// refused opens it: a call was not taken.
+func (b *breaker) refused(now time.Time, why complaint) {
 	b.unused()
 	b.taken = false
-	b.cause = cause
+	b.cause, b.notice = why.cause, why.notice
+	after := why.after
 	if now.Before(b.restUntil) {
 		return // one of several calls that were under way together
 	}
@@ -106,7 +115,7 @@ func (b *breaker) close() bool {
 	if b.tripped {
 		b.n, b.broken = 0, 0
 	}
-	b.refusals, b.tripped, b.cause = 0, false, ""
+	b.refusals, b.tripped, b.cause, b.notice = 0, false, "", ""
 	b.unused()
 	return true
 }
@@ -122,7 +131,7 @@ func (b *breaker) broke(now time.Time, cause string) (opened bool) {
 		return false
 	}
 	b.tripped = true
-	b.refused(now, 0, cause)
+	b.refused(now, complaint{cause: cause})
 	return true
 }
 

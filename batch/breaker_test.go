@@ -72,9 +72,9 @@ func TestATrippedBreakerIsClosedByACallThatWentOnly(t *testing.T) {
 // The numbers to call from are the host's: what is kept of them is bounded.
 func TestCallersAreForgotten(t *testing.T) {
 	c, now := newTestCarrier(dialer.Limits{}), noon()
-	c.learn(fateCaller, "+15550000", now, time.Hour, "not verified")
+	c.learn(fateCaller, "+15550000", now, complaint{time.Hour, "not verified", ""})
 	for i := range 5000 {
-		c.learn(fateBroke, dialer.Phone("+1555"+string(rune('a'+i%26))+time.Duration(i).String()), now, 0, "")
+		c.learn(fateBroke, dialer.Phone("+1555"+string(rune('a'+i%26))+time.Duration(i).String()), now, complaint{})
 	}
 	require.LessOrEqual(t, len(c.callers), 1000)
 	require.Contains(t, c.callers, dialer.Phone("+15550000"), "it rests")

@@ -42,8 +42,9 @@ type carrier struct {
 	users  int      // calls that have units of it, and calls whose dialer has not returned
 	units  int      // in use by its calls
 	before int      // channels in use by calls of those that had the name before
-	heir   *carrier // that has the name by now; nil: it has it itself, or it was given up
-	over   func()   // called when the last user is gone, once it was replaced; nil: it was not
+	heir   *carrier // that has the name by now; nil: it has it itself, or nobody has
+	gone   bool     // it was replaced or taken away: no call begins there
+	over   []func() // called when it is gone and its last user too
 }
 
 // seat is an organisation's place at a carrier. Only the organisation's loop uses it,
@@ -94,6 +95,9 @@ func (c *carrier) try(s *seat, from dialer.Phone, now time.Time, units int) (ref
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.heaviest = max(c.heaviest, min(units, c.most))
+	if c.gone { // a moment ago: whoever asks is told
+		return refusal{reason: WaitNoCarrier}, false
+	}
 	if c.share == 0 {
 		if s.granted { // before the share was given up
 			c.leave(s)
@@ -221,6 +225,9 @@ func (c *carrier) force(units int) {
 	if c.channels != nil {
 		c.channels.force(units)
 	}
+	if c.heir != nil {
+		c.heir.inherited(units)
+	}
 }
 
 func (c *carrier) giveBack(units int) {
@@ -264,10 +271,28 @@ func (c *carrier) drop() {
 
 func (c *carrier) leaveOne() {
 	c.users--
-	if c.users == 0 && c.over != nil {
-		c.over()
-		c.over = nil
+	if c.users > 0 || !c.gone {
+		return
 	}
+	for _, over := range c.over {
+		over()
+	}
+	c.over = nil
+}
+
+// inUse says whether calls still hold channels under the name, or the dialer is used.
+func (c *carrier) inUse() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.users > 0 || c.before > 0
+}
+
+// revive takes a carrier back that was taken away. Other nodes may have its share by now.
+func (c *carrier) revive(shared bool) {
+	c.begin(nil, shared)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.gone = false
 }
 
 // replace has the calls of c end as they are. Those that begin are heir's, which may be nil. over is
@@ -275,8 +300,9 @@ func (c *carrier) leaveOne() {
 func (c *carrier) replace(heir *carrier, over func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.heir, c.over = heir, over
-	if heir != nil {
+	c.gone = true
+	c.over = append(c.over, over)
+	if c.heir = heir; heir != nil {
 		heir.inherited(c.units + c.before)
 	}
 	for _, s := range c.queue { // they find the heir when they ask again
@@ -339,7 +365,7 @@ const (
 )
 
 // learn takes up what a call from a number told.
-func (c *carrier) learn(f fate, from dialer.Phone, now time.Time, after time.Duration, cause string) {
+func (c *carrier) learn(f fate, from dialer.Phone, now time.Time, why complaint) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	caller := c.callers[from]
@@ -349,13 +375,13 @@ func (c *carrier) learn(f fate, from dialer.Phone, now time.Time, after time.Dur
 	changed := false
 	switch f {
 	case fateUnavailable:
-		c.breaker.refused(now, after, cause)
+		c.breaker.refused(now, why)
 		changed = true
 	case fateCaller:
-		caller.refused(now, after, cause)
+		caller.refused(now, why)
 		changed = true
 	case fateBroke:
-		carrierOpened, callerOpened := c.breaker.broke(now, cause), caller.broke(now, cause)
+		carrierOpened, callerOpened := c.breaker.broke(now, why.cause), caller.broke(now, why.cause)
 		changed = carrierOpened || callerOpened
 	case fateTook:
 		changed = c.breaker.took()

@@ -51,10 +51,10 @@ func refuse(t *testing.T, c *carrier, s *counted, at time.Time, reason WaitReaso
 }
 
 func refused(c *carrier, now time.Time, after time.Duration) {
-	c.learn(fateUnavailable, "", now, after, "full")
+	c.learn(fateUnavailable, "", now, complaint{after: after, cause: "full"})
 }
 
-func took(c *carrier) { c.learn(fateTook, "", noon(), 0, "") }
+func took(c *carrier) { c.learn(fateTook, "", noon(), complaint{}) }
 
 func TestChannelsAreHandedOverInTurn(t *testing.T) {
 	c, now := newTestCarrier(dialer.Limits{Channels: 2}), noon()

@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -18,16 +19,21 @@ type carriers struct {
 	swapping sync.Mutex
 	now      atomic.Pointer[carrierSet]
 	shared   bool // with other nodes: a session has begun. Guarded by swapping
+
+	// retiring are those that were taken away while calls used them, by the name that nobody has now: should it
+	// return, they count against it. Guarded by swapping.
+	retiring map[string]*carrier
 }
 
 // carrierSet does not change.
 type carrierSet struct {
 	byName map[string]*carrier
-	names  []string // ascending
+	names  []string  // ascending
+	since  time.Time // when they were set; zero: from the beginning
 }
 
-func newCarrierSet(byName map[string]*carrier) *carrierSet {
-	return &carrierSet{byName: byName, names: slices.Sorted(maps.Keys(byName))}
+func newCarrierSet(byName map[string]*carrier, since time.Time) *carrierSet {
+	return &carrierSet{byName: byName, names: slices.Sorted(maps.Keys(byName)), since: since}
 }
 
 func newCarriers(dialers map[string]dialer.Dialer) *carriers {
@@ -35,8 +41,8 @@ func newCarriers(dialers map[string]dialer.Dialer) *carriers {
 	for name, d := range dialers {
 		all[name] = newCarrier(name, d)
 	}
-	c := &carriers{}
-	c.now.Store(newCarrierSet(all))
+	c := &carriers{retiring: map[string]*carrier{}}
+	c.now.Store(newCarrierSet(all, time.Time{}))
 	return c
 }
 
@@ -50,19 +56,26 @@ func (c *carriers) names() []string { return c.now.Load().names }
 
 // swap replaces them. The channel is closed when nobody uses those that went. Once a session has
 // begun, one with a new name has no share yet.
-func (c *carriers) swap(dialers map[string]dialer.Dialer) <-chan struct{} {
+func (c *carriers) swap(dialers map[string]dialer.Dialer, now time.Time) <-chan struct{} {
 	c.swapping.Lock()
 	defer c.swapping.Unlock()
 	old, next := c.all(), map[string]*carrier{}
 	for name, d := range dialers {
-		if before := old[name]; before != nil && same(before.dialer, d) {
+		before := cmp.Or(old[name], c.retiring[name])
+		if before != nil && same(before.dialer, d) {
 			next[name] = before
-		} else {
-			next[name] = newCarrier(name, d)
-			next[name].begin(before, c.shared)
+			if old[name] == nil {
+				before.revive(c.shared)
+			}
+			continue
+		}
+		next[name] = newCarrier(name, d)
+		next[name].begin(old[name], c.shared)
+		if before != nil && old[name] == nil { // it returns
+			before.replace(next[name], func() {})
 		}
 	}
-	c.now.Store(newCarrierSet(next))
+	maps.DeleteFunc(c.retiring, func(name string, r *carrier) bool { return next[name] != nil || !r.inUse() })
 	gone := make([]*carrier, 0, len(old))
 	for _, before := range inOrder(old) {
 		if next[before.name] != before {
@@ -73,12 +86,16 @@ func (c *carriers) swap(dialers map[string]dialer.Dialer) <-chan struct{} {
 	var left atomic.Int64
 	left.Store(int64(len(gone)))
 	for _, before := range gone {
+		if next[before.name] == nil {
+			c.retiring[before.name] = before
+		}
 		before.replace(next[before.name], func() {
 			if left.Add(-1) == 0 {
 				close(retired)
 			}
 		})
 	}
+	c.now.Store(newCarrierSet(next, now)) // only now: what the former ones hold counts before anything else begins
 	if len(gone) == 0 {
 		close(retired)
 	}
@@ -118,7 +135,10 @@ func checkDialers(dialers map[string]dialer.Dialer) error {
 // later one goes over what its name stands for now. A dialer that is the same value as the
 // one that had its name before keeps what is known of it: channels in use, pace, rest. Where the
 // value is another one, the calls that are in flight over the former one still count against
-// the name's channels.
+// the name's channels; so they do where the name was away for a while.
+//
+// Where names change, the directory has Config.DirectoryTTL's time to name the new ones: until then an attempt that
+// was refused waits for a carrier that is not there, and after that it has failed if no other one is left.
 //
 // retired is closed when no call uses any of those that were replaced, so that the host may
 // close them. An error names what cannot be used, and nothing is changed.
@@ -126,7 +146,7 @@ func (e *Engine) SetDialers(dialers map[string]dialer.Dialer) (retired <-chan st
 	if err := checkDialers(dialers); err != nil {
 		return nil, fmt.Errorf("batch: dialers: %w", err)
 	}
-	retired = e.carriers.swap(dialers)
+	retired = e.carriers.swap(dialers, e.sys.now())
 	if s := e.current(); s != nil {
 		s.pulse.ring()
 		for _, l := range s.running() {

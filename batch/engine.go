@@ -15,11 +15,12 @@ import (
 // An engine that does not run can create, read, change and cancel all the same: another
 // one over the same store does the dialling.
 type Engine struct {
-	cfg      Config
-	sys      system
-	carriers *carriers
-	feed     *feed
-	running  atomic.Bool
+	cfg       Config
+	sys       system
+	carriers  *carriers
+	balancers *balancers
+	feed      *feed
+	running   atomic.Bool
 
 	mu      sync.Mutex
 	orgs    map[string]*orgState
@@ -46,11 +47,12 @@ func New(cfg Config) (*Engine, error) {
 
 func newEngine(cfg Config, sys system) *Engine {
 	return &Engine{
-		cfg:      cfg.withDefaults(),
-		sys:      sys,
-		carriers: newCarriers(cfg.Dialers),
-		feed:     newFeed(),
-		orgs:     map[string]*orgState{},
+		cfg:       cfg.withDefaults(),
+		sys:       sys,
+		carriers:  newCarriers(cfg.Dialers),
+		balancers: &balancers{all: map[string]*balancer{}},
+		feed:      newFeed(),
+		orgs:      map[string]*orgState{},
 	}
 }
 

@@ -23,6 +23,7 @@ var (
 
 	errNoOther     = fmt.Errorf("%w: %w", dialer.ErrNotPlaced, errors.New("no other carrier of the number is left"))
 	errOthersTaken = fmt.Errorf("%w: no other carrier of the number had room in time: %w", dialer.ErrNotPlaced, errAgain)
+	errNoRoute     = fmt.Errorf("%w: the directory does not say how else to place it: %w", dialer.ErrNotPlaced, errAgain)
 	errStopping    = fmt.Errorf("%w: the engine stops: %w", dialer.ErrNotPlaced, errAgain)
 	errRefused     = fmt.Errorf("%w: the carrier refused it before the engine stopped: %w", dialer.ErrNotPlaced, errAgain)
 )
@@ -39,19 +40,22 @@ func (s *scheduler) returned(p placement, o dialer.Outcome, err error, now time.
 func (s *scheduler) strand(a *attempt, p placement, err error, now time.Time) bool {
 	v := a.verdict(err)
 	ends := a.cancelled || a.hungUp || a.detached || a.resumed || s.draining
-	if !v.certain || v.again || v.agentOnly() || ends || a.carrier == nil {
+	if !v.certain || v.again || v.final || v.agentOnly() || ends || a.carrier == nil {
 		return false
 	}
 	text := clean(err.Error())
+	a.since = now
 	a.tries = append(a.tries, store.Try{Carrier: a.carrier.name, At: stored(now), Error: text})
 	if !s.hasOther(a) {
 		a.tries = a.tries[:len(a.tries)-1]
 		return false
 	}
 	s.learn(a, v, dialer.Outcome{}, err, now)
+	if v.busy != nil {
+		a.busy = a.carrier
+	}
 	a.carrier.release(a.units)
 	a.carrier, a.ref = nil, ""
-	a.busy = a.busy || v.busy != nil
 	a.stranded, a.call = true, p.call
 	s.stranded = append(s.stranded, a)
 	ev := s.event(a)
@@ -70,11 +74,19 @@ func (a *attempt) mayGoOver(carrier string) bool {
 	return a.stranded && r != nil && slices.Contains(r.carriers, carrier) && !a.tried(carrier)
 }
 
-// hasOther says whether there is a carrier that has not refused the attempt.
+// hasOther says whether there may be a carrier that has not refused the attempt. One that the directory names and
+// that is not there counts until the directory was asked again since: both may be changing just now.
 func (s *scheduler) hasOther(a *attempt) bool {
 	r := a.job.route
-	return r != nil && slices.ContainsFunc(r.carriers, func(name string) bool {
-		return s.carrier(name) != nil && !a.tried(name)
+	if r == nil {
+		return true
+	}
+	since := a.since
+	if r.since.After(since) {
+		since = r.since
+	}
+	return slices.ContainsFunc(r.carriers, func(name string) bool {
+		return !a.tried(name) && (s.carrier(name) != nil || !s.directed(since))
 	})
 }
 
@@ -89,6 +101,8 @@ func (s *scheduler) redirect(now time.Time) {
 		case !a.stranded || s.calls[a.id] != a: // it was ended meanwhile
 		case s.draining:
 			s.ended(a.id, dialer.Outcome{}, errStopping, now)
+		case a.job.route == nil:
+			s.ended(a.id, dialer.Outcome{}, errNoRoute, now)
 		case !s.hasOther(a): // they were taken away
 			s.ended(a.id, dialer.Outcome{}, errNoOther, now)
 		case !s.goOn(a, full, now):
@@ -109,7 +123,8 @@ type gate struct {
 // the gates that are known to be closed.
 func (s *scheduler) goOn(a *attempt, full map[gate]bool, now time.Time) bool {
 	r := a.job.route
-	for _, i := range r.inOrder() {
+	order := r.balancer.inOrder()
+	for _, i := range order {
 		c := s.carrier(r.carriers[i])
 		if c == nil || a.tried(c.name) {
 			continue
@@ -118,13 +133,13 @@ func (s *scheduler) goOn(a *attempt, full map[gate]bool, now time.Time) bool {
 		if full[at] {
 			continue
 		}
-		no, ok := c.try(s.seat(c), a.from, now, r.units)
+		no, ok := c.try(s.seat(c, r.units), a.from, now, r.units)
 		if !ok {
 			full[at] = true
 			s.strandedUntil = earliest(s.strandedUntil, no.until)
 			continue
 		}
-		r.gave(i)
+		r.balancer.gave(order, i)
 		a.carrier, a.units, a.stranded = c, r.units, false
 		ev := s.event(a)
 		ev.Carrier, ev.Tries = c.name, slices.Clone(a.tries)

@@ -15,7 +15,7 @@ func (s *scheduler) advances(a *attempt, stage dialer.Stage, now time.Time) {
 		f = fateWent // at once: it may last for hours
 	}
 	if a.carrier != nil {
-		a.carrier.learn(f, a.from, now, 0, "")
+		a.carrier.learn(f, a.from, now, complaint{})
 	}
 	s.reached(a)
 }
@@ -34,20 +34,21 @@ func (s *scheduler) reached(a *attempt) {
 func (s *scheduler) learn(a *attempt, v verdict, o dialer.Outcome, err error, now time.Time) {
 	if v.agentOnly() {
 		s.unreached(a, v.busy.After, now)
-	} else if !v.again && !a.resumed {
+	} else if !v.again && !v.unasked && !a.resumed {
 		s.reached(a)
 	}
 	if a.carrier == nil || a.resumed && err != nil {
 		return
 	}
-	f, after, cause := a.fate(v, o, err), time.Duration(0), o.Message
+	why := complaint{cause: o.Message}
 	if v.busy != nil {
-		after = v.busy.After
+		why.after, why.notice = v.busy.After, v.busy.Notice
 	}
 	if err != nil {
-		cause = err.Error()
+		why.cause = err.Error()
 	}
-	a.carrier.learn(f, a.from, now, after, clean(cause))
+	why.cause = clean(why.cause)
+	a.carrier.learn(a.fate(v, o, err), a.from, now, why)
 }
 
 func (s *scheduler) unreached(a *attempt, after time.Duration, now time.Time) {
@@ -55,14 +56,14 @@ func (s *scheduler) unreached(a *attempt, after time.Duration, now time.Time) {
 	if s.agents[id] == nil {
 		s.agents[id] = &breaker{}
 	}
-	s.agents[id].refused(now, after, "")
+	s.agents[id].refused(now, complaint{after: after})
 }
 
 // fate is what the end of an attempt says of its carrier.
 func (a *attempt) fate(v verdict, o dialer.Outcome, err error) fate {
 	connected := a.status == fsm.Started || !o.ConnectedAt.IsZero()
 	switch {
-	case v.again, v.agentOnly(), errors.Is(err, errOrphan):
+	case v.again, v.unasked, v.agentOnly(), errors.Is(err, errOrphan):
 		return fateUnasked
 	case v.busy != nil && v.busy.CallerOnly:
 		return fateCaller

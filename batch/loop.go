@@ -268,7 +268,8 @@ func (l *loop) wakeAt() time.Time {
 	if l.dirty || l.sched.more || len(l.inbox) > 0 || len(l.sched.events) > 0 {
 		l.ring()
 	}
-	if asks := len(l.sched.jobs) > 0 && !l.book.asking; asks && (l.sched.stuck() || l.book.unsure) {
+	asks := l.sched.stuck() || l.book.unsure || len(l.sched.stranded) > 0
+	if asks && len(l.sched.jobs) > 0 && !l.book.asking {
 		at = earliest(at, l.book.at.Add(l.s.e.cfg.DirectoryTTL))
 	}
 	switch {

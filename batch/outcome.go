@@ -33,6 +33,8 @@ type verdict struct {
 	certain bool                     // nobody's phone rang
 	busy    *dialer.UnavailableError // nobody's could have at present; nil: it is about this call
 	again   bool                     // nobody was asked to place it
+	unasked bool                     // its carrier was not asked: that says nothing of it
+	final   bool                     // no carrier may be asked, now or later
 }
 
 func (v verdict) agentOnly() bool { return v.busy != nil && v.busy.AgentOnly }
@@ -48,17 +50,15 @@ func (a *attempt) verdict(err error) verdict {
 		return verdict{} // it could not be asked: that says nothing of the call
 	}
 	v.again = v.certain && (a.detached || errors.Is(err, errAgain))
+	v.unasked = v.certain && errors.Is(err, dialer.ErrNotAsked)
+	v.final = v.certain && errors.Is(err, dialer.ErrForbidden)
 	return v
 }
 
 // judge writes down what became of a call.
 func (s *scheduler) judge(a *attempt, o dialer.Outcome, err error, now time.Time) {
 	v := a.verdict(err)
-	// A carrier that takes others is not down: it means this recipient.
-	hopeless := v.busy != nil && !v.busy.AgentOnly && a.number >= maxRefusals &&
-		a.carrier != nil && a.carrier.works(a.from)
-	unavailable := v.certain && (v.busy != nil || a.busy)
-	again := (unavailable && !hopeless) || v.again
+	again := v.again || (v.certain && !v.final && a.mayBeTaken(v))
 	s.learn(a, v, o, err, now)
 	ev := s.event(a)
 	ev.EndedAt = moment(o.EndedAt, now)
@@ -76,6 +76,22 @@ func (s *scheduler) judge(a *attempt, o dialer.Outcome, err error, now time.Time
 	default:
 		judgeOutcome(ev, a, o)
 	}
+}
+
+// mayBeTaken says of an attempt that was refused whether a carrier may take it later, since it took no calls at
+// present. One that takes others is not down: it means this recipient.
+func (a *attempt) mayBeTaken(v verdict) bool {
+	busy := a.busy
+	if v.busy != nil {
+		busy = a.carrier
+	}
+	switch {
+	case v.agentOnly():
+		return true
+	case busy == nil:
+		return v.busy != nil
+	}
+	return a.number < maxRefusals || !busy.works(a.from)
 }
 
 func judgeOutcome(ev *store.Event, a *attempt, o dialer.Outcome) {
@@ -126,7 +142,9 @@ func plain(err error) error {
 		return nil
 	}
 	e := &dialError{text: clean(err.Error())}
-	for _, kind := range []error{dialer.ErrNotPlaced, dialer.ErrDetached, dialer.ErrUnknownCall} {
+	for _, kind := range []error{
+		dialer.ErrNotPlaced, dialer.ErrNotAsked, dialer.ErrForbidden, dialer.ErrDetached, dialer.ErrUnknownCall,
+	} {
 		if errors.Is(err, kind) {
 			e.kinds = append(e.kinds, kind)
 		}
@@ -134,7 +152,7 @@ func plain(err error) error {
 	var busy *dialer.UnavailableError
 	if errors.As(err, &busy) && busy != nil {
 		e.kinds = append(e.kinds, &dialer.UnavailableError{
-			After: busy.After, CallerOnly: busy.CallerOnly, AgentOnly: busy.AgentOnly,
+			After: busy.After, Notice: clean(busy.Notice), CallerOnly: busy.CallerOnly, AgentOnly: busy.AgentOnly,
 		})
 	}
 	return e

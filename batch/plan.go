@@ -112,14 +112,15 @@ func (s *scheduler) carrierFor(r *route, now time.Time) (*carrier, refusal) {
 		}
 	}
 	var why refusal
-	for _, i := range r.inOrder() {
+	order := r.balancer.inOrder()
+	for _, i := range order {
 		c := s.carrier(r.carriers[i])
 		if c == nil {
 			continue
 		}
-		no, ok := c.try(s.seat(c), r.from, now, r.units)
+		no, ok := c.try(s.seat(c, r.units), r.from, now, r.units)
 		if ok {
-			r.gave(i)
+			r.balancer.gave(order, i)
 			if agent != nil {
 				agent.begin(now)
 			}
@@ -136,16 +137,25 @@ func (s *scheduler) carrierFor(r *route, now time.Time) (*carrier, refusal) {
 	return nil, why
 }
 
-func (s *scheduler) seat(c *carrier) *seat {
-	if s.seats[c] == nil {
-		s.seats[c] = &seat{wake: s.wake}
+// stand is what a seat is for. Calls that need more channels than others have one of their own, and with it a
+// place in the queue that those others do not take from them.
+type stand struct {
+	carrier *carrier
+	units   int
+}
+
+func (s *scheduler) seat(c *carrier, units int) *seat {
+	at := stand{c, units}
+	if s.seats[at] == nil {
+		s.seats[at] = &seat{wake: s.wake}
 	}
-	return s.seats[c]
+	return s.seats[at]
 }
 
 // unused gives back what was taken for a call that there was no recipient for.
 func (s *scheduler) unused(p plan) {
 	p.carrier.unused(p.route.from, p.route.units)
+	p.route.balancer.unused(slices.Index(p.route.carriers, p.carrier.name))
 	if agent := s.agents[p.route.agent]; agent != nil {
 		agent.unused()
 	}
@@ -212,10 +222,10 @@ func (s *scheduler) undo(now time.Time) {
 
 // retireSeats gives up what carriers hold for this organisation where it cannot use it.
 func (s *scheduler) retireSeats(now time.Time) {
-	for c, seat := range s.seats {
-		if s.draining || (s.full && len(s.stranded) == 0) || !s.wants(c) {
-			c.retire(seat, now)
-			delete(s.seats, c)
+	for at, seat := range s.seats {
+		if s.draining || !s.wants(at) {
+			at.carrier.retire(seat, now)
+			delete(s.seats, at)
 		}
 	}
 }
@@ -230,16 +240,21 @@ func (s *scheduler) stuck() bool {
 	return s.full
 }
 
-func (s *scheduler) wants(c *carrier) bool {
-	if s.carrier(c.name) != c { // it was replaced
+// wants says whether there is a call to begin at a stand. Where the organisation's limit is in use, only those that
+// are stranded have a place in that.
+func (s *scheduler) wants(at stand) bool {
+	name := at.carrier.name
+	if s.carrier(name) != at.carrier { // it was replaced
 		return false
 	}
 	for _, r := range s.routes {
-		if r.line.len() > 0 && slices.Contains(r.carriers, c.name) {
+		if !s.full && r.line.len() > 0 && r.units == at.units && slices.Contains(r.carriers, name) {
 			return true
 		}
 	}
-	return slices.ContainsFunc(s.stranded, func(a *attempt) bool { return a.mayGoOver(c.name) })
+	return slices.ContainsFunc(s.stranded, func(a *attempt) bool {
+		return a.mayGoOver(name) && a.job.route.units == at.units
+	})
 }
 
 // next moment at which there may be something to do without anything happening; zero: none.

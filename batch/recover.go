@@ -151,7 +151,7 @@ func newLoop(s *session, o *orgState) *loop {
 	}
 	l.sched = scheduler{
 		org: o.id, node: s.node.ID, regions: s.e.cfg.Regions, grace: s.e.cfg.Grace, maxStep: s.e.cfg.MaxStep,
-		capacity: o.capacity, carrier: s.e.carriers.get, wake: l.ring,
+		capacity: o.capacity, carrier: s.e.carriers.get, balancers: s.e.balancers, wake: l.ring, directed: l.directed,
 		newIDs: func(now time.Time, n int) ([]string, error) {
 			return store.NewCallIDs(now, s.e.cfg.Random, n)
 		},

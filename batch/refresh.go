@@ -12,11 +12,13 @@ import (
 
 // directoryBook is what the host's directory said, for as long as it may be believed.
 type directoryBook struct {
-	at      time.Time // when it answered
-	heard   time.Time // when it last answered, or failed
-	asking  bool      // it is being asked
-	unsure  bool      // it failed, or said that something is missing: ask again
-	failing bool      // it failed: what it said before counts
+	asked   time.Time   // when it was asked that has answered
+	at      time.Time   // when it answered
+	knew    *carrierSet // the carriers that there were when it was asked
+	heard   time.Time   // when it last answered, or failed
+	asking  bool        // it is being asked
+	unsure  bool        // it failed, or said that something is missing: ask again
+	failing bool        // it failed: what it said before counts
 	agents  map[string]dialer.Agent
 	numbers map[string]Number
 	faults  map[string]error // by kind and id
@@ -100,8 +102,9 @@ func (l *loop) readHangUps(ctx context.Context) error {
 // that is slow or gone keeps no call from being ended and written down.
 func (l *loop) consult(ctx context.Context) {
 	now := l.sys.now()
-	if l.book.asking || now.Sub(l.book.at) < l.s.e.cfg.DirectoryTTL {
-		return
+	set := l.s.e.carriers.now.Load()
+	if l.book.asking || (now.Sub(l.book.at) < l.s.e.cfg.DirectoryTTL && l.book.knew == set) {
+		return // where the carriers are others, the numbers may name others, too
 	}
 	agents, numbers := l.needed()
 	if len(numbers) == 0 {
@@ -110,13 +113,16 @@ func (l *loop) consult(ctx context.Context) {
 	l.book.asking = true
 	l.helpers.begin(func() {
 		a := l.ask(ctx, agents, numbers)
+		a.asked, a.knew = now, set
 		l.post(func(now time.Time) { l.learn(ctx, a, now) })
 	})
 }
 
 // answers is what the directory said, with the error where it did not.
 type answers struct {
-	at           time.Time // when it had said it
+	asked        time.Time   // when it was
+	knew         *carrierSet // the carriers that there were then
+	at           time.Time   // when it had said it
 	organisation Organisation
 	err          error
 	agents       []answer[dialer.Agent]
@@ -149,6 +155,7 @@ func (l *loop) ask(ctx context.Context, agents, numbers map[string]bool) answers
 // learn takes up what the directory said. Where it failed, what is known stays.
 func (l *loop) learn(ctx context.Context, a answers, now time.Time) {
 	l.book.asking, l.book.unsure, l.book.failing, l.book.at, l.book.heard = false, false, false, a.at, a.at
+	l.book.asked, l.book.knew = a.asked, a.knew
 	l.note(ctx, "organisation", l.org.id, a.err)
 	switch {
 	case a.err == nil:
@@ -165,6 +172,16 @@ func (l *loop) learn(ctx context.Context, a answers, now time.Time) {
 		remember(l.book.numbers, x)
 	}
 	l.route(now)
+}
+
+// directed says whether what the directory says still counts: it was asked long enough after since, and after the
+// carriers became those that there are now, that a host that changes both had the time to.
+func (l *loop) directed(since time.Time) bool {
+	set := l.s.e.carriers.now.Load()
+	if set.since.After(since) {
+		since = set.since
+	}
+	return !l.book.failing && l.book.knew == set && !l.book.asked.Before(since.Add(l.s.e.cfg.DirectoryTTL))
 }
 
 // remember keeps an answer. An entry that is not there any more is forgotten; one that

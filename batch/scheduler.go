@@ -17,15 +17,17 @@ import (
 // It keeps a job for each batch that has something to do and an attempt for each call of
 // this node. A queued recipient is nothing here but a part of a count.
 type scheduler struct {
-	org      string
-	node     string
-	regions  []string // empty: all
-	grace    time.Duration
-	maxStep  int
-	newIDs   func(now time.Time, n int) ([]string, error)
-	capacity *capacity                  // the organisation's
-	carrier  func(name string) *carrier // nil: there is none
-	wake     func()                     // for seats: a carrier has room again
+	org       string
+	node      string
+	regions   []string // empty: all
+	grace     time.Duration
+	maxStep   int
+	newIDs    func(now time.Time, n int) ([]string, error)
+	capacity  *capacity                  // the organisation's
+	carrier   func(name string) *carrier // nil: there is none
+	balancers *balancers
+	wake      func()                     // for seats: a carrier has room again
+	directed  func(since time.Time) bool // the directory was asked since then, with the carriers as they are now
 
 	limit    int  // the organisation's
 	other    int  // calls in flight of other nodes
@@ -36,7 +38,7 @@ type scheduler struct {
 	routes map[string]*route
 	ready  *priority[*route] // while units are shared: those that may get one
 	due    *priority[*job]   // scheduled for later
-	seats  map[*carrier]*seat
+	seats  map[stand]*seat
 	agents map[string]*breaker // of agents that could not be reached
 
 	calls         map[string]*attempt // by call id
@@ -50,7 +52,7 @@ type scheduler struct {
 	hangUps []hangUp
 
 	full   bool    // the last step stopped at the organisation's limit
-	more   bool    // it stopped at maxStep: there may be units left
+	more   bool    // it stopped at maxStep, or queued somebody again: there may be more to begin
 	passed float64 // job.passed of the last one served: newcomers start there
 }
 
@@ -63,7 +65,7 @@ type hangUp struct {
 func (s *scheduler) init() {
 	s.jobs = map[string]*job{}
 	s.routes = map[string]*route{}
-	s.seats = map[*carrier]*seat{}
+	s.seats = map[stand]*seat{}
 	s.agents = map[string]*breaker{}
 	s.ready = newPriority(
 		func(a, b *route) bool { return before(a.line.first(), b.line.first()) },
@@ -130,7 +132,7 @@ func (s *scheduler) setRoute(j *job, n Number, to endpoint, unable refusal, now 
 	if unable.reason == "" {
 		key := routeKey(n, to.agent.ID)
 		if s.routes[key] == nil {
-			s.routes[key] = newRoute(key, n, to.agent.ID)
+			s.routes[key] = newRoute(key, n, to.agent.ID, s.balancers.use(n), now)
 		}
 		j.route = s.routes[key]
 		j.route.jobs++
@@ -143,6 +145,7 @@ func (s *scheduler) leaveRoute(j *job) {
 	if r := j.route; r != nil {
 		j.route = nil
 		if r.jobs--; r.jobs == 0 {
+			s.balancers.leave(r.balancer)
 			delete(s.routes, r.key)
 		}
 	}
@@ -193,6 +196,7 @@ func (s *scheduler) advanced(step store.Step, res store.Advanced, now time.Time)
 		if ev.Status.InFlight() {
 			continue
 		}
+		s.more = s.more || ev.Status == fsm.Queued // what it freed may be for itself
 		s.ending--
 		if j := s.jobs[ev.BatchID]; j != nil {
 			j.ending--

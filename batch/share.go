@@ -1,11 +1,10 @@
 package batch
 
 import (
-	"cmp"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/outdial/outdial/dialer"
 	"github.com/outdial/outdial/store"
@@ -59,67 +58,27 @@ func before(a, b *job) bool {
 type route struct {
 	key      string
 	carriers []string
-	weights  []int     // of the carriers; nil: they are in order of preference
-	passed   []float64 // calls that each was given, divided by its weight
-	order    []int     // of the carriers, for weighted
+	balancer *balancer // which of them gets the next call
 	units    int
 	from     dialer.Phone
 	agent    string
 
 	jobs    int // that have this route
 	line    *priority[*job]
-	blocked refusal // why none of them got a unit in the last step; no reason: they did
-	inReady int     // place in scheduler.ready
+	since   time.Time // when it was learned of
+	blocked refusal   // why none of them got a unit in the last step; no reason: they did
+	inReady int       // place in scheduler.ready
 }
 
-func newRoute(key string, n Number, agent string) *route {
-	r := &route{
-		key: key, carriers: n.Carriers, units: n.channels(), from: n.E164, agent: agent,
+func newRoute(key string, n Number, agent string, b *balancer, now time.Time) *route {
+	return &route{
+		key: key, carriers: n.Carriers, balancer: b, units: n.channels(), from: n.E164, agent: agent, since: now,
 		line: newPriority(before, func(j *job) *int { return &j.inLine }),
 	}
-	if n.weighted() {
-		r.weights, r.passed = n.Weights, make([]float64, len(n.Carriers))
-	}
-	for i := range n.Carriers {
-		r.order = append(r.order, i)
-	}
-	return r
-}
-
-// inOrder returns the indexes of the carriers in the order in which they are to be asked: that of
-// preference, or the one that has had the fewest calls for its weight first.
-func (r *route) inOrder() []int {
-	if r.weights != nil {
-		slices.SortStableFunc(r.order, func(a, b int) int {
-			return cmp.Compare(r.passed[a]+1/float64(r.weights[a]), r.passed[b]+1/float64(r.weights[b]))
-		})
-	}
-	return r.order
-}
-
-// gave tells that the carrier at an index of carriers was given a call. Those that came before it and took
-// none save nothing up for when they do.
-func (r *route) gave(at int) {
-	if r.weights == nil {
-		return
-	}
-	level := r.passed[at]
-	for _, i := range r.order {
-		if i == at {
-			break
-		}
-		r.passed[i] = max(r.passed[i], level)
-	}
-	r.passed[at] += 1 / float64(r.weights[at])
 }
 
 func routeKey(n Number, agent string) string {
-	weights := ""
-	if n.weighted() {
-		weights = fmt.Sprint(n.Weights)
-	}
-	parts := append(slices.Clone(n.Carriers), weights, strconv.Itoa(n.channels()), string(n.E164), agent)
-	return strings.Join(parts, "\x00")
+	return strings.Join([]string{carriersKey(n), strconv.Itoa(n.channels()), agent}, "\x00")
 }
 
 // weighted says that the carriers have weights, and not an order. Weights that are not one for each are none.

@@ -220,11 +220,11 @@ func (c *carrier) condition(from dialer.Phone, units int, now time.Time) string 
 	case whole.Position == BreakerOpen && c.breaker.tripped:
 		return "it rests, because too many calls broke down"
 	case whole.Position == BreakerOpen:
-		return "it rests, because it takes no calls at present"
+		return "it rests, because it takes no calls at present" + c.breaker.said()
 	case whole.Position == BreakerHalfOpen:
-		return "it is being tried out after a rest"
+		return "it is being tried out after a rest" + c.breaker.said()
 	case caller.Position == BreakerOpen:
-		return "it takes no calls from this number at present"
+		return "it takes no calls from this number at present" + c.callers[from].said()
 	case caller.Position == BreakerHalfOpen:
 		return "it is being tried out whether it takes calls from this number"
 	case c.share == 0:
@@ -235,6 +235,14 @@ func (c *carrier) condition(from dialer.Phone, units int, now time.Time) string 
 		return fmt.Sprintf("its %d channels are in use", c.most)
 	}
 	return "it takes no more calls this moment"
+}
+
+// said is what the other side said that everybody may read.
+func (b *breaker) said() string {
+	if b.notice == "" {
+		return ""
+	}
+	return ": " + b.notice
 }
 
 // explainFromStore tells what can be seen without the engine that dials.
