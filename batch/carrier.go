@@ -289,9 +289,11 @@ func (c *carrier) inUse() bool {
 
 // revive takes a carrier back that was taken away. Other nodes may have its share by now.
 func (c *carrier) revive(shared bool) {
-	c.begin(nil, shared)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if shared {
+		c.setShare(0)
+	}
 	c.gone = false
 }
 

@@ -130,11 +130,13 @@ func rules() []rule {
 			forbidden: append(library, engine()),
 		},
 		{
-			name: "SQLite store", roots: []string{"store/sqlite"}, ours: []string{"store", "fsm", "dialer"},
+			name: "SQLite store", roots: []string{"store/sqlite"},
+			ours:      []string{"store", "fsm", "dialer", "store/internal/reasons", "store/internal/migrations"},
 			forbidden: []reasons{carrierKinds(), web(), suites(), engine()},
 		},
 		{
-			name: "PostgreSQL store", roots: []string{"store/postgres"}, ours: []string{"store", "fsm", "dialer"},
+			name: "PostgreSQL store", roots: []string{"store/postgres"},
+			ours:      []string{"store", "fsm", "dialer", "store/internal/reasons", "store/internal/migrations"},
 			forbidden: []reasons{carrierKinds(), web(), suites(), engine()},
 		},
 		{

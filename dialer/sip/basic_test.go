@@ -83,7 +83,7 @@ func TestRefusals(t *testing.T) {
 			t.Parallel()
 			p := newPeer(t, "udp", func(l *leg) { l.reply(l.first, code, "No", "Reason: Q.850;cause=17") })
 			o := begin(t, newDialer(t, trunkTo(p)), callTo(callee)).ends(reason)
-			p.only().expect("ACK")
+			p.only().afterwards("ACK")
 			require.Equal(t, "17", o.Details["q850_cause"])
 			require.Equal(t, "No", o.Details["sip_phrase"])
 			require.True(t, o.ConnectedAt.IsZero())

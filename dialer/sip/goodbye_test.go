@@ -206,7 +206,7 @@ func TestAnAgentThatLeavesWhileItRings(t *testing.T) {
 	require.True(t, o.ConnectedAt.IsZero())
 	require.False(t, o.Reason.Completes(false), "nobody was spoken to: it may be tried again")
 	require.NotEmpty(t, o.Details["agent_left_at"])
-	p.only().expect("CANCEL")
+	p.only().afterwards("CANCEL")
 	p.balanced()
 	require.NotContains(t, s.noted(), "run")
 

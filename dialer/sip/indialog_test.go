@@ -105,7 +105,7 @@ func TestReinviteThatIsNeverAcknowledgedEndsTheCall(t *testing.T) {
 		l.begin("INVITE", sdp)()
 	})
 	begin(t, newDialer(t, trunkTo(p)), callTo(callee)).ends(dialer.ClientDisconnected)
-	p.only().expect("BYE")
+	p.only().afterwards("BYE")
 	p.balanced()
 }
 
@@ -206,7 +206,7 @@ func TestTheNewContactIsUsed(t *testing.T) {
 			<-moved
 			r.cancel(nil)
 			r.ends(dialer.APICancelled)
-			require.Equal(t, "sip:moved@"+p.addr(), p.only().expect("BYE").uri())
+			require.Equal(t, "sip:moved@"+p.addr(), p.only().afterwards("BYE").uri())
 			p.balanced()
 		})
 	}
@@ -255,7 +255,7 @@ func TestRoutes(t *testing.T) {
 			r := begin(t, newDialer(t, trunkTo(p)), callTo(callee)).reaches(dialer.Connected)
 			r.cancel(nil)
 			r.ends(dialer.APICancelled)
-			bye := p.only().expect("BYE")
+			bye := p.only().afterwards("BYE")
 			target := "sip:callee@192.0.2.99:5999"
 			if near == "" {
 				require.Equal(t, proxy(p), bye.uri())
@@ -278,7 +278,7 @@ func TestContactThatLeadsNowhere(t *testing.T) {
 	r := begin(t, newDialer(t, trunkTo(p)), callTo(callee)).reaches(dialer.Connected)
 	r.cancel(nil)
 	r.ends(dialer.APICancelled)
-	require.Equal(t, "sip:callee@unknown.invalid", p.only().expect("BYE").uri())
+	require.Equal(t, "sip:callee@unknown.invalid", p.only().afterwards("BYE").uri())
 	p.balanced()
 }
 

@@ -87,7 +87,7 @@ func TestCancelMatchesItsInvite(t *testing.T) {
 	require.Equal(t, invite.seq(), cancel.seq())
 	require.Equal(t, invite.get("From"), cancel.get("From"))
 	require.Equal(t, invite.get("To"), cancel.get("To"))
-	p.only().expect("ACK")
+	p.only().afterwards("ACK")
 	p.balanced()
 }
 
@@ -110,7 +110,7 @@ func TestAnswerThatCrossesTheCancelIsHungUp(t *testing.T) {
 			o := r.ends(dialer.DialNoAnswer)
 			require.True(t, o.ConnectedAt.IsZero())
 			require.Less(t, r.took, 20*t1, "Dial returns without waiting for it")
-			p.only().expect("BYE")
+			p.only().afterwards("BYE")
 			require.Equal(t, []string{"INVITE", "CANCEL", "ACK", "BYE"}, p.only().saw())
 			p.balanced()
 		})
@@ -174,7 +174,7 @@ func TestForkedAnswers(t *testing.T) {
 			require.Equal(t, 1, p.liveCalls())
 			r.cancel(nil)
 			r.ends(dialer.APICancelled)
-			require.NotEqual(t, hungUp, p.only().expect("BYE").toTag())
+			require.NotEqual(t, hungUp, p.only().afterwards("BYE").toTag())
 			p.balanced()
 		})
 	}
@@ -190,7 +190,7 @@ func TestForkedAnswerAfterTheCall(t *testing.T) {
 		l.replyAs("second", l.first, 200, "OK", sdp)
 	})
 	begin(t, newDialer(t, trunkTo(p)), callTo(callee)).ends(dialer.ClientHangup)
-	require.Equal(t, "second", p.only().expect("BYE").toTag())
+	require.Equal(t, "second", p.only().afterwards("BYE").toTag())
 	p.balanced()
 }
 
@@ -221,7 +221,7 @@ func TestMaxDurationEndsWithABye(t *testing.T) {
 	call.MaxDuration = 60 * time.Millisecond
 	o := begin(t, newDialer(t, trunkTo(p)), call).ends(dialer.MaxDuration)
 	require.GreaterOrEqual(t, o.EndedAt.Sub(o.ConnectedAt), call.MaxDuration)
-	p.only().expect("BYE")
+	p.only().afterwards("BYE")
 	p.balanced()
 }
 
@@ -240,7 +240,7 @@ func TestTheMediaEndsTheCall(t *testing.T) {
 				require.Equal(t, err.Error(), o.Message)
 			}
 			require.False(t, o.ConnectedAt.IsZero())
-			p.only().expect("BYE")
+			p.only().afterwards("BYE")
 			p.balanced()
 		})
 	}
@@ -273,7 +273,7 @@ func TestAnswerWithoutUsableMediaIsHungUp(t *testing.T) {
 			})
 			o := begin(t, newDialerOf(t, with(p, c.media)), callTo(callee)).ends(dialer.DialFailed)
 			require.True(t, o.ConnectedAt.IsZero())
-			p.only().expect("BYE")
+			p.only().afterwards("BYE")
 			require.Equal(t, []string{"INVITE", "ACK", "BYE"}, p.only().saw())
 			p.balanced()
 		})

@@ -17,6 +17,7 @@ type leg struct {
 	requests  chan *message
 	responses chan *message
 	closed    chan struct{}
+	played    chan struct{} // closed when the script has ended
 	closeOnce sync.Once
 
 	mu     sync.Mutex
@@ -32,7 +33,7 @@ func newLeg(p *peer, m *message) *leg {
 	return &leg{
 		p: p, first: m, id: m.get("Call-ID"), tag: fmt.Sprintf("peer%d", len(p.legs)), invite: m,
 		requests: make(chan *message, 64), responses: make(chan *message, 64),
-		closed: make(chan struct{}), manual: map[string]bool{},
+		closed: make(chan struct{}), played: make(chan struct{}), manual: map[string]bool{},
 	}
 }
 
@@ -108,6 +109,17 @@ func (l *leg) expect(method string) *message {
 		case <-l.closed:
 			return nothing
 		}
+	}
+}
+
+// afterwards is expect for a test itself: the script is first, which may wait for something else that came before.
+func (l *leg) afterwards(method string) *message {
+	select {
+	case <-l.played:
+		return l.expect(method)
+	case <-time.After(patience):
+		l.p.t.Errorf("the script does not end, so no %s was looked for: only %v", method, l.saw())
+		return nothing
 	}
 }
 

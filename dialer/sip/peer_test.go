@@ -200,7 +200,10 @@ func (p *peer) take(m *message) {
 	if l == nil && m.method() == "INVITE" && m.toTag() == "" {
 		l = newLeg(p, m)
 		p.legs[id] = l
-		p.done.Go(func() { p.script(l) })
+		p.done.Go(func() {
+			defer close(l.played)
+			p.script(l)
+		})
 	}
 	other := p.other
 	again, known := p.replies[requestKey(m)]

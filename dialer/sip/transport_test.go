@@ -25,8 +25,8 @@ func TestConnectionLostWhileRinging(t *testing.T) {
 			p.drop()
 			o := r.ends(dialer.Error)
 			require.NotEmpty(t, o.Message)
-			p.only().expect("CANCEL") // over another connection, like the ACK of what it brings about
-			p.only().expect("ACK")
+			p.only().afterwards("CANCEL") // over another connection, like the ACK of what it brings about
+			p.only().afterwards("ACK")
 			require.Zero(t, q.placed())
 			p.balanced()
 		})
@@ -78,7 +78,7 @@ func TestACallThatIsGoneWhenTheConnectionIsBack(t *testing.T) {
 			})
 			begin(t, newDialer(t, trunkTo(p)), callTo(callee)).ends(dialer.ClientDisconnected)
 			if transport == "tcp" {
-				p.only().expect("BYE")
+				p.only().afterwards("BYE")
 				p.balanced()
 			}
 		})

@@ -56,10 +56,10 @@ func TestSameAddress(t *testing.T) {
 	trunk := trunkTo(p)
 	trunk.SameAddress = true
 	r := begin(t, newDialer(t, trunk), callTo(callee)).reaches(dialer.Connected)
-	p.only().expect("ACK")
+	p.only().afterwards("ACK")
 	r.cancel(nil)
 	r.ends(dialer.APICancelled)
-	require.Equal(t, strings.Trim(elsewhere.contact(), "<>"), p.only().expect("BYE").uri())
+	require.Equal(t, strings.Trim(elsewhere.contact(), "<>"), p.only().afterwards("BYE").uri())
 	p.balanced()
 }
 
