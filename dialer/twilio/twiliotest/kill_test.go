@@ -24,8 +24,8 @@ var (
 	killSeed  = flag.Uint64("killseed", 0, "when to kill it; 0: another time each run")
 )
 
-// So many are more than are over when the last life begins.
-const recipientsPerKill = 11
+// So many are about as many as are over when the last life begins. A machine that is fast may be done sooner.
+const recipientsPerKill = 13
 
 // TestKill kills processes that dial with SIGKILL, again and again, while Twilio goes on and has faults
 // of its own. Then it compares what the database of each says with Twilio's books.
@@ -59,13 +59,16 @@ func kill(t *testing.T, random *rand.Rand) {
 	}
 	require.NoError(t, w.life.create(t.Context(), w.numbers))
 	live := map[string]string{} // the status of a call when its process was killed, by SID
-	for range *kills {
+	for n := range *kills {
 		p := w.begin()
 		wait := *killEvery/2 + time.Duration(random.Int64N(int64(*killEvery)))
 		select {
 		case err := <-p.over:
 			require.NoError(t, err, p.stderr.String())
-			t.Fatal("it was over before the last kill")
+			require.GreaterOrEqual(t, 2*n, *kills, "it was over before half of the kills")
+			t.Logf("it was over after %d kills", n)
+			w.judge(live)
+			return
 		case <-time.After(wait):
 		}
 		require.NoError(t, p.Process.Kill())
