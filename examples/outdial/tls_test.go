@@ -60,7 +60,7 @@ func TestServeWarnsWhereOthersCanListen(t *testing.T) {
 			var said strings.Builder
 			s := &serving{
 				app: &app{cli: &cli{}}, listener: at(net.ParseIP(address)), certificate: certificate,
-				local: &local{logger: slog.New(slog.NewTextHandler(&said, nil))},
+				local: &local{logger: slog.New(slog.NewTextHandler(&said, nil)), store: &nodeStore{}},
 			}
 			s.announce()
 			require.Equal(t, warns && certificate == nil, strings.Contains(said.String(), "WARN"), address)
