@@ -38,6 +38,7 @@ type attempt struct {
 	cancelled bool // somebody asked this node for its end; the store knows who asked others
 	detached  bool // this process lets go of it
 	resumed   bool // it was placed by another process
+	weighed   bool // units is what a call from its number needs
 	pending   int  // its event in scheduler.events, plus 1; 0: none
 }
 
@@ -165,6 +166,22 @@ func (s *scheduler) letGo(now time.Time) {
 		a.detached = true
 		s.hangUps = append(s.hangUps, hangUp{a.id, dialer.ErrDetached})
 		s.setDeadline(a, now.Add(s.grace))
+	}
+}
+
+// weigh corrects what calls that were taken over hold of their carriers, once the directory has said what a call
+// from their numbers needs. No call begins before it has.
+func (s *scheduler) weigh(numbers map[string]Number) {
+	for _, a := range s.calls {
+		n, known := numbers[a.job.batch.NumberID]
+		if !a.resumed || a.weighed || !known {
+			continue
+		}
+		a.weighed = true
+		if more := n.channels() - a.units; more != 0 && a.carrier != nil {
+			a.carrier.reweigh(more)
+		}
+		a.units = n.channels()
 	}
 }
 

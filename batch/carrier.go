@@ -230,6 +230,24 @@ func (c *carrier) force(units int) {
 	}
 }
 
+// reweigh takes more channels for a call that has some, or gives some back where more is below 0.
+func (c *carrier) reweigh(more int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.units += more
+	switch {
+	case c.channels == nil:
+	case more > 0:
+		c.channels.force(more)
+	default:
+		c.channels.release(-more)
+		c.handOver()
+	}
+	if c.heir != nil {
+		c.heir.inherited(more)
+	}
+}
+
 func (c *carrier) giveBack(units int) {
 	c.units -= units
 	if c.channels != nil {

@@ -113,29 +113,31 @@ func (l *loop) release() {
 // turn does everything there is to do now and returns when to take the next one at the
 // latest; zero: when the bell rings.
 func (l *loop) turn(ctx context.Context) time.Time {
+	wakeAt, blind := l.wakeAt, false
 	if err := l.refresh(ctx); err != nil {
 		l.logger().WarnContext(ctx, "reading from the store failed", "error", err)
-		return l.sys.now().Add(l.s.e.cfg.PollInterval)
+		blind = true // how calls ended can be written all the same
+		wakeAt = func() time.Time { return l.sys.now().Add(l.s.e.cfg.PollInterval) }
 	}
 	l.consult(ctx)
-	step, err := l.next()
+	step, err := l.next(blind)
 	if err != nil {
 		l.logger().ErrorContext(ctx, "planning failed", "error", err)
 		return l.sys.now().Add(l.s.e.cfg.PollInterval)
 	}
 	if len(step.Events) == 0 && len(step.Claims) == 0 {
-		return l.wakeAt()
+		return wakeAt()
 	}
 	res, ok := l.advance(ctx, step)
 	if !ok {
 		return time.Time{}
 	}
 	l.apply(ctx, step, res)
-	return l.wakeAt()
+	return wakeAt()
 }
 
-// next brings the scheduler up to date and has it plan.
-func (l *loop) next() (store.Step, error) {
+// next brings the scheduler up to date and has it plan. blind says that it does not know what others wrote.
+func (l *loop) next(blind bool) (store.Step, error) {
 	now := l.sys.now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -149,7 +151,7 @@ func (l *loop) next() (store.Step, error) {
 	if old && !l.book.asking && len(l.sched.jobs) > 0 {
 		l.ring() // the answer was too old when it was taken up: ask again
 	}
-	l.sched.held = !ready || old || !l.s.leased(now)
+	l.sched.held = blind || !ready || old || !l.s.leased(now)
 	step, err := l.sched.plan(now, int(l.org.reserved.Load()))
 	l.endCalls()
 	return step, err

@@ -98,7 +98,7 @@ func (s *session) adoptPage(ctx context.Context, limit int) ([]store.Claimed, er
 func (s *session) handOver(c store.Claimed) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if l := s.loop(c.Call.Org); l != nil {
+	if l := s.loop(c.Call.Org, 0); l != nil {
 		s.uncounted.Add(1)
 		l.post(func(now time.Time) {
 			l.adopt(c, now)

@@ -40,11 +40,7 @@ func (l *loop) read(ctx context.Context) error {
 	if !dirty && !first {
 		return nil
 	}
-	q := store.BatchQuery{Org: l.org.id, ByRev: true, AfterRev: l.rev}
-	if first {
-		q = store.BatchQuery{Org: l.org.id, Open: true}
-	}
-	batches, err := l.s.e.cfg.Store.Batches(ctx, q)
+	err := l.readBatches(ctx, first)
 	if err == nil {
 		err = l.readHangUps(ctx)
 	}
@@ -52,10 +48,30 @@ func (l *loop) read(ctx context.Context) error {
 		l.mu.Lock()
 		l.dirty = true // without the bell: turn says when to try again
 		l.mu.Unlock()
-		return fmt.Errorf("batches of the organisation: %w", err)
+		return err
 	}
-	l.load(batches)
 	return nil
+}
+
+// readBatches reads those that are open at first, and then what was changed since, however much that is.
+func (l *loop) readBatches(ctx context.Context, first bool) error {
+	const page = 500
+	for {
+		l.mu.Lock()
+		q := store.BatchQuery{Org: l.org.id, ByRev: true, AfterRev: l.rev, Limit: page}
+		l.mu.Unlock()
+		if first {
+			q = store.BatchQuery{Org: l.org.id, Open: true}
+		}
+		batches, err := l.s.e.cfg.Store.Batches(ctx, q)
+		if err != nil {
+			return fmt.Errorf("batches of the organisation: %w", err)
+		}
+		l.load(batches)
+		if first || len(batches) < page {
+			return nil
+		}
+	}
 }
 
 func (l *loop) load(batches []store.Batch) {
@@ -172,6 +188,7 @@ func (l *loop) learn(ctx context.Context, a answers, now time.Time) {
 		remember(l.book.numbers, x)
 	}
 	l.route(now)
+	l.sched.weigh(l.book.numbers)
 }
 
 // directed says whether what the directory says still counts: it was asked long enough after since, and after the

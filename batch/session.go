@@ -141,6 +141,7 @@ func (s *session) run(ctx context.Context) ending {
 	}
 	defer s.close(helpers, stop) //nolint:contextcheck // for as long as it takes, whatever becomes of ctx
 	s.e.cfg.Logger.InfoContext(ctx, "dialling", "node", s.node.ID)
+	s.poll(ctx) // first, since it says as of when an organisation's loop has to read
 	var adopted time.Time
 	for {
 		begun := s.e.sys.now()
@@ -224,7 +225,7 @@ func (s *session) poll(ctx context.Context) {
 	seen := make(map[string]bool, len(active))
 	for _, a := range active {
 		seen[a.Org] = true
-		if l := s.loop(a.Org); l != nil && !l.knows(a.Rev) {
+		if l := s.loop(a.Org, a.Rev); l != nil && !l.knows(a.Rev) {
 			l.changed()
 		}
 	}
@@ -241,13 +242,14 @@ func (l *loop) knows(rev int64) bool {
 	return l.rev == rev
 }
 
-// loop returns the organisation's loop and begins one where there is none. Nil while
-// draining. The caller holds s.mu.
-func (s *session) loop(org string) *loop {
+// loop returns the organisation's loop and begins one where there is none. rev is a revision that the organisation
+// had before this was called, 0 where none is known. Nil while draining. The caller holds s.mu.
+func (s *session) loop(org string, rev int64) *loop {
 	if l := s.loops[org]; l != nil || s.draining {
 		return l
 	}
 	l := newLoop(s, s.e.useOrg(org))
+	l.rev = rev // what is open is read after it, and what was over by then need not be
 	s.loops[org] = l
 	s.working.begin(func() {
 		defer s.e.dropOrg(l.org)
@@ -273,7 +275,7 @@ func (s *session) retire(l *loop) bool {
 func (s *session) changed(org string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if l := s.loop(org); l != nil {
+	if l := s.loop(org, 0); l != nil {
 		l.changed()
 	}
 }
