@@ -17,6 +17,10 @@ type account struct {
 	isTaken bool      // the trunk has taken them, and not refused them since
 	refused time.Time // zero: it has not refused them since it took them
 	trial   *trial    // nil: there is none
+
+	refusals uint64 // so many
+	letIn    bool   // there was a call, with credentials or without
+	demanded bool   // it rests for a challenge that cannot be answered
 }
 
 // trial is the request that brings the credentials while nobody knows whether they are right.
@@ -28,6 +32,7 @@ type trial struct {
 // trialPatience is how long others wait for a trial: as for a server that says nothing.
 const trialPatience = defaultSilent
 
+// errCredentials also stands for a challenge that the configuration cannot answer.
 var errCredentials = errors.New("it did not take the user and the secret, which are not tried again yet")
 
 // resting says how long nobody brings the credentials: they were refused. 0: somebody may.
@@ -110,11 +115,51 @@ func (a *account) end() {
 	}
 }
 
-// take notes that the credentials were taken.
-func (a *account) take() {
+// take notes that the credentials were taken, by a request that left when they had been refused so many times. What
+// an older one hears later says nothing of the password of now.
+func (a *account) take(refusals uint64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.isTaken, a.refused = true, time.Time{}
+	if refusals != a.refusals {
+		return
+	}
+	a.isTaken, a.refused, a.letIn, a.demanded = true, time.Time{}, true, false
+	a.end()
+}
+
+// count is how many times the credentials were refused.
+func (a *account) count() uint64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.refusals
+}
+
+// admit notes that a call was let in that brought none: who asked for some is somebody behind the trunk.
+func (a *account) admit() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.letIn = true
+	if a.demanded {
+		a.demanded, a.refused = false, time.Time{}
+	}
+}
+
+// demand notes a challenge that cannot be answered, and says whether it is taken for one to all calls: none was let in.
+func (a *account) demand() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.letIn {
+		return false
+	}
+	a.refuseAll()
+	a.demanded = true
+	return true
+}
+
+// refuseAll is called with the lock held.
+func (a *account) refuseAll() {
+	a.refusals++
+	a.demanded, a.refused = false, time.Now()
 	a.end()
 }
 
@@ -125,8 +170,9 @@ func (a *account) refuse() time.Duration {
 	defer a.mu.Unlock()
 	wasTaken := a.isTaken
 	a.isTaken = false
+	a.refusals++
 	if !wasTaken {
-		a.refused = time.Now()
+		a.demanded, a.refused = false, time.Now()
 	}
 	a.end()
 	left, _ := a.left()
@@ -141,7 +187,6 @@ func (a *account) forbid() bool {
 	if a.isTaken {
 		return false
 	}
-	a.refused = time.Now()
-	a.end()
+	a.refuseAll()
 	return true
 }

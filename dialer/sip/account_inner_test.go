@@ -39,11 +39,18 @@ func TestTheRestOfAnAccount(t *testing.T) {
 		_, wait, err = a.enter()
 		require.NoError(t, err)
 		require.NotNil(t, wait, "the other one is under way")
-		a.take()
+		a.take(a.count())
 		<-wait
 		mine, wait, err = a.enter()
 		require.NoError(t, err)
 		require.True(t, mine == nil && wait == nil)
+
+		old := a.count()
+		require.Zero(t, a.refuse(), "it was taken before")
+		require.Equal(t, time.Minute, a.refuse())
+		a.take(old) // what an older call hears
+		_, err = a.resting()
+		require.ErrorIs(t, err, errCredentials)
 
 		a = &account{rest: -1}
 		a.refuse()

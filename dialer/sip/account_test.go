@@ -244,3 +244,53 @@ func TestAProbeTriesThePasswordAgain(t *testing.T) {
 	require.NoError(t, d.Probe(t.Context()))
 	begin(t, d, callTo(callee)).ends(dialer.DialBusy)
 }
+
+// A server that says 183 before it looks at the password gets a wrong one no more often.
+func TestAWrongPasswordBehindProgress(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{"", sdp} {
+		g := &gate{then: func(l *leg, m *message) {
+			l.replyAs(l.tag, m, 183, "Progress", body, "Require: 100rel", "RSeq: 1")
+			l.pause(20 * time.Millisecond)
+			challengesAgain(l, m)
+		}}
+		p := newPeer(t, "udp", g.script)
+		d := newDialer(t, trunkWithUser(p))
+		begin(t, d, callTo(callee)).ends(dialer.DialFailed)
+		for range 3 {
+			isUnavailable(t, begin(t, d, callTo(callee)).over().err)
+		}
+		require.LessOrEqual(t, g.brought.Load(), int32(2))
+	}
+}
+
+// What a call hears that was let in before the password was changed does not end the rest.
+func TestAnOldCallDoesNotEndTheRest(t *testing.T) {
+	t.Parallel()
+	rings, answer := make(chan bool, 1), make(chan struct{})
+	g := &gate{}
+	g.then = func(l *leg, m *message) {
+		if !<-rings {
+			challengesAgain(l, m)
+			return
+		}
+		l.ring()
+		select {
+		case <-answer:
+			isBusy(l, m)
+		case <-l.closed:
+		}
+	}
+	p := newPeer(t, "udp", g.script)
+	d := newDialer(t, trunkWithUser(p))
+	rings <- true
+	old := begin(t, d, callTo(callee)).reaches(dialer.Ringing)
+	for range 2 {
+		rings <- false
+		isUnavailable(t, begin(t, d, callTo(callee)).over().err)
+	}
+	close(answer)
+	old.ends(dialer.DialBusy)
+	isUnavailable(t, begin(t, d, callTo(callee)).over().err)
+	require.EqualValues(t, 3, g.brought.Load())
+}

@@ -3,6 +3,7 @@ package sip
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	msg "github.com/emiago/sipgo/sip"
@@ -14,6 +15,7 @@ import (
 // another call is about to find out whether the trunk takes them. Nothing is under way meanwhile, since the
 // INVITE before was refused. ok is false where the INVITE is not to be sent.
 func (c *call) authorise(ctx context.Context, a *attempt) (v verdict, ok bool) {
+	a.refusals = a.t.account.count()
 	if a.brings = a.cred.known(); !a.brings || a.trial != nil {
 		return verdict{}, true
 	}
@@ -23,7 +25,7 @@ func (c *call) authorise(ctx context.Context, a *attempt) (v verdict, ok bool) {
 		case err != nil:
 			return c.turnedAway(a, err), false
 		case wait == nil:
-			a.trial = mine
+			a.trial, a.refusals = mine, a.t.account.count()
 			return verdict{}, true
 		}
 		patience, stop := elapsed(trialPatience)
@@ -61,22 +63,29 @@ func (c *call) turnedAway(a *attempt, err error) verdict {
 }
 
 // judge notes what a response says of the credentials that the INVITE brought. A challenge is looked at by retry; a
-// server that is in trouble, or a 100, says nothing.
+// server that is in trouble says nothing, nor does a provisional response: many a server has the caller wait before
+// it looks at them. But a phone rings for nobody who was not let in.
 func (c *call) judge(a *attempt, res *msg.Response) {
-	if a.brings && c.d.judge(a.t, res) {
+	switch {
+	case !a.brings:
+		if res.IsSuccess() || res.StatusCode == msg.StatusRinging {
+			a.t.account.admit()
+		}
+	case c.d.judge(a.t, res, a.refusals):
 		c.d.warnOfCredentials(a.t, res)
 	}
 }
 
-// judge says whether a response, which is no challenge, is taken for one to a wrong password.
-func (d *Dialer) judge(t *trunk, res *msg.Response) bool {
+// judge says whether a response, which is no challenge, is taken for one to a wrong password. The request left when
+// the credentials had been refused so many times.
+func (d *Dialer) judge(t *trunk, res *msg.Response, refusals uint64) bool {
 	switch code := res.StatusCode; {
-	case code == msg.StatusTrying, isChallenge(res), res.IsServerError():
+	case res.IsProvisional() && code != msg.StatusRinging, isChallenge(res), res.IsServerError():
 		return false
 	case code == msg.StatusForbidden:
 		return causeOf(header(res, "reason")) == "" && t.account.forbid()
 	}
-	t.account.take()
+	t.account.take(refusals)
 	return false
 }
 
@@ -89,6 +98,25 @@ func (c *call) wrong(a *attempt, res *msg.Response) verdict {
 		return over(refusal(res, !c.at.ringing.IsZero()))
 	}
 	return c.turnedAway(a, errors.New("it does not take the user and the secret: "+printable(res.StartLine())))
+}
+
+// unanswerable is the verdict where a challenge cannot be answered. As long as the trunk has let no call in, that is
+// a matter of the configuration and of nobody whom we call: the trunk rests, as for a wrong secret. Later it may be
+// somebody behind the trunk who challenges, and is no matter of the others.
+func (c *call) unanswerable(a *attempt, res *msg.Response, e ending) verdict {
+	obstacle := a.cred.obstacle(res)
+	v := verdict{why: fmt.Errorf("%s: %w", printable(res.StartLine()), obstacle)}
+	switch {
+	case errors.Is(obstacle, errStale): // nobody but who has given us the nonces says so
+	case a.redirects == 0 && a.t.account.demand():
+		v.after, _ = a.t.account.resting()
+		c.d.log.Error("a SIP trunk asks for what the configuration cannot answer: it gets no calls until that is tried again",
+			"trunk", a.t.Name, "code", res.StatusCode, "error", obstacle, "again_in", v.after.Round(time.Second))
+	default:
+		e.message = v.why.Error()
+		v.maybe, v.ending = true, e
+	}
+	return v
 }
 
 // warnOfCredentials has somebody look: no call is placed over the trunk.

@@ -77,7 +77,7 @@ func TestRefusals(t *testing.T) {
 		480: dialer.DialNoAnswer, 487: dialer.DialNoAnswer,
 		302: dialer.DialFailed, 403: dialer.DialFailed, 404: dialer.DialFailed, 408: dialer.DialFailed,
 		410: dialer.DialFailed, 484: dialer.DialFailed, 488: dialer.DialFailed, 500: dialer.DialFailed,
-		401: dialer.DialFailed, 407: dialer.DialFailed, 421: dialer.DialFailed, 604: dialer.DialFailed,
+		421: dialer.DialFailed, 604: dialer.DialFailed,
 	} {
 		t.Run(string(reason)+"/"+time.Duration(code).String(), func(t *testing.T) {
 			t.Parallel()

@@ -2,6 +2,7 @@ package sip_test
 
 import (
 	"crypto/md5"
+	"strconv"
 	"testing"
 	"time"
 
@@ -16,17 +17,12 @@ const proxyChallenge = `Proxy-Authenticate: Digest realm="r", nonce="n", qop="au
 // seemed to ring is forgotten when the phone does.
 func TestChallengesBehindProvisionalResponses(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct {
-		code int
-		body string
-	}{
-		"181": {181, ""}, "182": {182, ""}, "183": {183, ""}, "183 with early media": {183, sdp},
-	} {
-		t.Run(name, func(t *testing.T) {
+	for _, code := range []int{181, 182, 183} {
+		t.Run(strconv.Itoa(code), func(t *testing.T) {
 			t.Parallel()
 			rang := make(chan time.Time, 1)
 			p := newPeer(t, "udp", func(l *leg) {
-				l.replyAs(l.tag, l.first, c.code, "Progress", c.body, "Require: 100rel", "RSeq: 7")
+				l.reply(l.first, code, "Progress", "Require: 100rel", "RSeq: 7")
 				l.expect("PRACK")
 				l.reply(l.first, 407, "Prove It", proxyChallenge)
 				l.expect("ACK")
@@ -80,16 +76,51 @@ func TestRefusalsBehindALateChallenge(t *testing.T) {
 	}
 }
 
-// A 180 is a phone that rang, however close the challenge is behind it.
+// A 180 is a phone that rang, however close the challenge is behind it; a 183 with a description may be one, which a
+// gateway plays.
 func TestNoPhoneRingsTwiceForAChallenge(t *testing.T) {
 	t.Parallel()
-	for range 10 {
-		p := newPeer(t, "udp", func(l *leg) {
-			l.reply(l.first, 183, "Progress")
-			l.ring()
-			l.reply(l.first, 407, "Prove It", proxyChallenge)
+	for name, ring := range map[string]func(*leg){
+		"180": (*leg).ring,
+		"183": func(l *leg) { l.replyAs("gateway", l.first, 183, "Progress", sdp) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for range 10 {
+				p := newPeer(t, "udp", func(l *leg) {
+					l.reply(l.first, 183, "Progress")
+					ring(l)
+					l.reply(l.first, 407, "Prove It", proxyChallenge)
+				})
+				begin(t, newDialer(t, trunkWithUser(p)), callTo(callee)).ends(dialer.DialFailed)
+				require.Equal(t, 1, p.placed())
+			}
 		})
-		begin(t, newDialer(t, trunkWithUser(p)), callTo(callee)).ends(dialer.DialFailed)
-		require.Equal(t, 1, p.placed())
+	}
+}
+
+// A call that seemed to ring is no other trunk's, and was placed, though nobody is there for the INVITE with credentials.
+func TestNobodyIsThereBehindALateChallenge(t *testing.T) {
+	t.Parallel()
+	for _, transport := range []string{"udp", "tcp"} {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			q := newPeer(t, "udp", answers)
+			p := newPeer(t, transport, func(l *leg) {
+				l.reply(l.first, 183, "Progress")
+				l.pause(20 * time.Millisecond)
+				if transport == "tcp" {
+					_ = l.p.streams.Close()
+				}
+				l.reply(l.first, 407, "Prove It", proxyChallenge)
+				if transport == "udp" {
+					_ = l.p.packets.Close()
+					return
+				}
+				l.p.drop()
+			})
+			begin(t, newDialer(t, trunkWithUser(p), trunkTo(q)), callTo(callee)).ends(dialer.Error)
+			require.Zero(t, q.placed())
+		})
 	}
 }

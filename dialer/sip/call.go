@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,6 +31,7 @@ type call struct {
 	ring      <-chan time.Time // ringing is over
 	stage     dialer.Stage
 	alerted   bool // a phone has rung: there was a 180
+	plays     bool // there was a 183 with a description, by which a gateway plays that it rings
 	seq       uint32
 	trunk     string
 	at        times
@@ -39,6 +41,7 @@ type call struct {
 	timer    sessionTimer
 	ends     chan ending   // how the call ended, if not by Dial's goroutine; holds the first
 	answered chan struct{} // closed when there is a call
+	pickedUp chan struct{} // holds a token when an answer is hung up: nobody is to be called again; nil: nobody is
 
 	mu      sync.Mutex
 	invites map[string]*invite // by branch
@@ -46,6 +49,8 @@ type call struct {
 	active  *dialog            // the one that is the call
 	removes []func()           // see past
 	leaving bool               // see leaves
+
+	before []pastDialog // where it was raised from the past
 }
 
 // times is when things happened.
@@ -76,7 +81,7 @@ func (d *Dialer) newCall(in dialer.Call, report func(dialer.Progress)) (*call, e
 	return &call{
 		d: d, in: in, report: report, values: values, id: token(), tag: token(), details: map[string]string{},
 		timer: sessionTimer{changed: make(chan struct{}, 1)},
-		ends:  make(chan ending, 1), answered: make(chan struct{}),
+		ends:  make(chan ending, 1), answered: make(chan struct{}), pickedUp: make(chan struct{}, 1),
 		invites: map[string]*invite{}, dialogs: map[string]*dialog{},
 	}, nil
 }
@@ -197,6 +202,24 @@ func (c *call) note(inv *invite) {
 	c.invites[branchOf(inv.req)] = inv
 }
 
+// pickUp notes that there was an answer that is hung up.
+func (c *call) pickUp() {
+	select {
+	case c.pickedUp <- struct{}{}:
+	default:
+	}
+}
+
+// wasPickedUp says whether there was one. The call ends by it.
+func (c *call) wasPickedUp() bool {
+	select {
+	case <-c.pickedUp:
+		return true
+	default:
+		return false
+	}
+}
+
 // keep makes the dialog one that requests are taken for.
 func (c *call) keep(g *dialog) {
 	c.mu.Lock()
@@ -229,6 +252,18 @@ func (c *call) dialog(tag string) *dialog {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.dialogs[tag]
+}
+
+// lastSeq is the number of our last request in the dialog with that tag, also in the past; 0: there was none.
+func (c *call) lastSeq(tag string) uint32 {
+	if g := c.dialog(tag); g != nil {
+		return g.number()
+	}
+	i := slices.IndexFunc(c.before, func(old pastDialog) bool { return old.tag == tag })
+	if i < 0 {
+		return 0
+	}
+	return c.before[i].seq
 }
 
 // leaves says whether a call that was raised from the past is to be forgotten: the second time that

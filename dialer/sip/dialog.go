@@ -33,6 +33,7 @@ type dialog struct {
 	ackedAt   time.Time
 	because   dialer.EndReason // why we hang up
 	target    msg.Uri
+	named     bool // the peer has named it
 	routes    []msg.Uri
 	seq       uint32 // of our last request
 	remoteSeq uint32 // of theirs
@@ -62,6 +63,27 @@ func newDialog(inv *invite, res *msg.Response) *dialog {
 	}
 	g.refresh(res)
 	return g
+}
+
+// follow counts on from the early dialog of the same tag, in which a PRACK may have left (RFC 3261, section 12.2.1.1),
+// and takes over what that has taken.
+func (g *dialog) follow(c *call) {
+	g.seq = max(g.seq, c.lastSeq(g.tag))
+	early := c.dialog(g.tag)
+	if early == nil || c.isActive(early) {
+		return
+	}
+	removes := early.given()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.removes = append(g.removes, removes...)
+}
+
+// number is that of our last request.
+func (g *dialog) number() uint32 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.seq
 }
 
 func clone[H msg.Header](h H) H {
@@ -95,7 +117,7 @@ func (g *dialog) learn(res *msg.Response) {
 // retarget is called with the lock held.
 func (g *dialog) retarget(m interface{ Contact() *msg.ContactHeader }) {
 	if contact := m.Contact(); contact != nil && usable(contact.Address) {
-		g.target = *contact.Address.Clone()
+		g.target, g.named = *contact.Address.Clone(), true
 		g.target.Headers = nil
 		g.admit(g.target)
 	}
@@ -171,7 +193,7 @@ func (g *dialog) routed() (next, target msg.Uri, routes []msg.Uri) {
 func (g *dialog) send(
 	ctx context.Context, method msg.RequestMethod, complete func(*msg.Request, *flow),
 ) (*msg.Response, error) {
-	for {
+	for tries := 1; ; tries++ {
 		req, f, err := g.request(ctx, method)
 		if err != nil {
 			return nil, err
@@ -187,14 +209,23 @@ func (g *dialog) send(
 		if err != nil {
 			return nil, err
 		}
-		if !isChallenge(res) {
-			g.cred.taken()
-			return res, nil
-		}
-		if !g.cred.learn(res) { // which ends somewhen
+		if !g.again(method, res, tries) {
 			return res, nil
 		}
 	}
+}
+
+// again says whether a request is sent once more, with an answer to its challenge. What becomes of a PRACK says nothing
+// of the INVITE that is under way, and whose credentials nobody may have looked at yet.
+func (g *dialog) again(method msg.RequestMethod, res *msg.Response, tries int) bool {
+	switch {
+	case method == msg.PRACK:
+		return isChallenge(res) && tries < mostTries && g.cred.learnBeside(res)
+	case isChallenge(res):
+		return g.cred.learn(res) // which ends somewhen
+	}
+	g.cred.taken()
+	return false
 }
 
 func isChallenge(res *msg.Response) bool {

@@ -2,6 +2,8 @@ package sip
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"sync"
@@ -64,6 +66,55 @@ func (c *credentials) judge(res *msg.Response) (again, wrong bool) {
 		again = true
 	}
 	return again, false
+}
+
+var errStale = errors.New("it takes every nonce for an old one, also its newest")
+
+// obstacle says why a challenge was not answered, where the credentials are not known to be wrong.
+func (c *credentials) obstacle(res *msg.Response) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.user == "" {
+		return errors.New("it asks for a user and a secret, and there are none for it")
+	}
+	challenges := strongest(res, res.StatusCode == msg.StatusProxyAuthRequired)
+	if len(challenges) == 0 {
+		return errors.New("it has no challenge that can be answered: Digest with a realm, a nonce and " +
+			"MD5, SHA-256, SHA-512-256 or SHA-512")
+	}
+	for _, challenge := range challenges {
+		if slices.Contains(c.realms, challenge.Realm) {
+			return errStale
+		}
+	}
+	return fmt.Errorf("the realm %q is none that is answered", printable(challenges[0].Realm))
+}
+
+// learnBeside is learn for a request that is under way beside the INVITE: how often that was tried does not count for
+// it, nor the other way round.
+func (c *credentials) learnBeside(res *msg.Response) (again bool) {
+	if c.user == "" {
+		return false
+	}
+	proxy := res.StatusCode == msg.StatusProxyAuthRequired
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, challenge := range strongest(res, proxy) {
+		if !c.trusts(challenge.Realm) {
+			continue
+		}
+		switch alike := c.alike(proxy, challenge.Realm); {
+		case len(alike) > 0:
+			last := alike[len(alike)-1]
+			last.challenge, last.uses = challenge, 0
+		case len(c.accepted) >= mostAnswers:
+			return false
+		default:
+			c.accepted = append(c.accepted, &realm{proxy: proxy, challenge: challenge})
+		}
+		again = true
+	}
+	return again
 }
 
 // trusts says whether the realm is answered, and is called with the lock held. Somebody behind the trunk may

@@ -85,7 +85,9 @@
 // nothing above 100 before; it refused the connection, or the system says that the datagram
 // reached nobody; or not a byte has left. Never after silence, whose cause may be the way back (an address that is
 // advertised wrongly, a firewall) while the phone rings, and never when a connection broke that the INVITE had
-// left by.
+// left by. Nor is another one tried, or a call taken for one that was not placed, once something above 100 was heard,
+// or an answer came behind a refusal, as from another branch of a fork: that is hung up. Nobody is called when the
+// agent has left, or the time to ring has passed, while the connection was opened.
 //
 // A server that sent Retry-After with a 503, or that nothing was heard of, rests: other calls go to the next one. A
 // 503 whose Reason says that the number cannot be reached (Q.850 causes 1, 3, 28) is no matter of the trunk. If every
@@ -105,24 +107,32 @@
 // whether the secret is right, as at first, one call at a time brings it, and others that are challenged wait for
 // what becomes of that one. A 403 to a call that brings it ends the call, and is taken for a wrong secret only
 // where the trunk has never taken it: later it is a call that may not be placed. A new Dialer, and so
-// a new configuration, begins anew.
+// a new configuration, begins anew. That the trunk takes it is known by a 180, an answer, or a refusal for something
+// else: a 183 may come before anybody has looked. What a call hears that left before a refusal says nothing.
+//
+// A challenge that cannot be answered (there is no user, the realm is none of those, no algorithm is known) sends the
+// call to the next trunk, too. As long as the trunk has let no call in, it rests as for a wrong secret, and the error
+// is a [dialer.UnavailableError]; later it is somebody behind the trunk who challenges, and without a next trunk the
+// call is dial_failed. A nonce that is always stale is a [dialer.UnavailableError].
 //
 // # Challenges behind a provisional response
 //
 // An INVITE that is challenged behind a 181, 182 or 183 is sent again to the same server, with credentials: the one
 // before has ended on every branch. ringing_at is then that of the last INVITE. It is not sent again behind a 180: the
-// phone has rung, and would ring for the second time.
+// phone has rung, and would ring for the second time. So it may have by a 183 with a session description, by which a
+// gateway plays what is heard.
 // [Dialer.Servers] tells how each one is, [Dialer.Probe] asks them.
 //
 // # What ends a call how
 //
 //	486, 600, 603, 607, 608                      dial_busy
 //	480, 487, 408 after ringing, ring timeout    dial_no_answer
-//	other 3xx and 4xx, 604, 606                  dial_failed
+//	other 3xx and 4xx, 604, 606                  dial_failed (401 and 407: see above)
 //	5xx from the last server, 504                dial_failed
 //	nothing heard in 64*T1 or as long as the phone may ring
 //	                                             error
-//	the connection broke while nobody had answered
+//	the connection broke while nobody had answered, or there was none for the INVITE that answers a
+//	challenge behind a provisional response
 //	                                             error
 //	a 2xx with a description that the media cannot use
 //	                                             dial_failed

@@ -35,20 +35,15 @@ type invite struct {
 	givenUp   bool
 	because   dialer.EndReason // why it was
 	cancelled bool
-	chosen    bool              // an answer is the call
-	acks      map[string]*acked // by the tag of the answer
-	unread    [][]byte          // answers that were overheard, and that nobody has looked at
-	accepted  time.Time         // the first response above 100 was read
-	rang      time.Time         // the first 180 or 183 was
-	alerted   bool              // a 180 was
-	inUse     bool              // something is still to be done with the request
-	buried    bool              // the past has it: see there
-}
-
-// acked is an ACK that is sent again when the answer is.
-type acked struct {
-	flow *flow
-	raw  []byte
+	chosen    bool      // an answer is the call
+	acks      *acks     // nil: there is none
+	unread    [][]byte  // answers that were overheard, and that nobody has looked at
+	accepted  time.Time // the first response above 100 was read
+	rang      time.Time // the first 180 or 183 was
+	alerted   bool      // a 180 was
+	plays     bool      // a 183 with a body was
+	inUse     bool      // something is still to be done with the request
+	buried    bool      // the past has it: see there
 }
 
 // send begins the transaction. An error says that the INVITE did not leave, or not as a whole.
@@ -83,12 +78,14 @@ func (inv *invite) wasHeard() bool {
 	return inv.heard
 }
 
-// refused ends the transaction because the INVITE was refused.
+// refused ends the transaction because the INVITE was refused. On another branch it may have been answered all the
+// same: a proxy passes that on behind the refusal (RFC 3261, section 16.7).
 func (inv *invite) refused() {
 	inv.mu.Lock()
 	inv.givenUp, inv.cancelled = true, true
 	inv.mu.Unlock()
 	finish(inv.tx)
+	inv.readAnswers()
 }
 
 // giveUp ends the INVITE, whatever comes: it is cancelled now if it may be, else when
@@ -181,7 +178,7 @@ func (inv *invite) lateAnswer(res *msg.Response) {
 		inv.mu.Unlock() // the first answer has not been looked at yet, and this one will come again
 		return
 	}
-	ack, known := inv.acks[tag]
+	ack, known := inv.acked(tag)
 	if !known {
 		inv.remember(tag, nil)
 		inv.inUse = true
@@ -198,9 +195,17 @@ func (inv *invite) lateAnswer(res *msg.Response) {
 // remember is called with the lock held. A nil ACK is on its way.
 func (inv *invite) remember(tag string, ack *acked) {
 	if inv.acks == nil {
-		inv.acks = map[string]*acked{}
+		inv.acks = &acks{}
 	}
-	inv.acks[tag] = ack
+	inv.acks.set(tag, ack)
+}
+
+// acked is called with the lock held, too.
+func (inv *invite) acked(tag string) (ack *acked, known bool) {
+	if inv.acks == nil {
+		return nil, false
+	}
+	return inv.acks.get(tag)
 }
 
 // choose makes the answer the call, unless another one is or the INVITE was given up. What other branches
@@ -223,6 +228,9 @@ func (inv *invite) choose(res *msg.Response) bool {
 
 // refuse acknowledges an answer that is not wanted, and hangs up.
 func (inv *invite) refuse(res *msg.Response) {
+	if inv.re == nil {
+		inv.c.pickUp()
+	}
 	inv.c.d.work.background(func(ctx context.Context) {
 		if inv.re != nil {
 			inv.re.acknowledge(ctx, inv)
@@ -230,6 +238,7 @@ func (inv *invite) refuse(res *msg.Response) {
 		}
 		inv.c.d.log.Info("an answer that came too late, or second, is hung up", "trunk", inv.t.Name, "call", inv.c.in.ID)
 		g := newDialog(inv, res)
+		g.follow(inv.c)
 		inv.c.keep(g)
 		g.acknowledge(ctx, inv)
 		g.hangUp(ctx)

@@ -43,9 +43,15 @@ func either(m msg.Message, name, compact string) string {
 	return header(m, compact)
 }
 
+// tagOf reads the tag, around whose name and value there may be white space (RFC 3261, section 25.1), and whose
+// name may be in any case.
 func tagOf(params msg.HeaderParams) string {
-	tag, _ := params.Get("tag")
-	return tag
+	for _, param := range params {
+		if strings.EqualFold(strings.TrimSpace(param.K), "tag") {
+			return strings.TrimSpace(param.V)
+		}
+	}
+	return ""
 }
 
 func toTag(m msg.Message) string {

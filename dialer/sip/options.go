@@ -48,7 +48,7 @@ func (d *Dialer) options(ctx context.Context, t *trunk, h hop, cred *credentials
 
 // optionsAgain says whether an OPTIONS is to be sent again, and notes what becomes of the credentials.
 func (d *Dialer) optionsAgain(t *trunk, cred *credentials, res *msg.Response) bool {
-	isWrong := cred.known() && d.judge(t, res)
+	isWrong := cred.known() && d.judge(t, res, t.account.count())
 	again := false
 	if isChallenge(res) {
 		var refused bool

@@ -35,7 +35,7 @@ func (d *Dialer) overhear(raw []byte) {
 	case raw[code] == '2':
 		inv.overhearAnswer(raw)
 	default:
-		inv.overhear(string(raw[code:code+3]), time.Now())
+		inv.overhear(string(raw[code:code+3]), hasBody(raw), time.Now())
 	}
 }
 
@@ -71,8 +71,14 @@ func branchIn(via string) string {
 	return ""
 }
 
+// hasBody says whether there is more than the header of a message that is not parsed yet.
+func hasBody(raw []byte) bool {
+	_, body, _ := bytes.Cut(raw, []byte("\r\n\r\n"))
+	return len(bytes.TrimSpace(body)) > 0
+}
+
 // overhear also cancels an INVITE that was given up: its transaction is being ended, and may drop what comes.
-func (inv *invite) overhear(code string, at time.Time) {
+func (inv *invite) overhear(code string, body bool, at time.Time) {
 	inv.mu.Lock()
 	if inv.accepted.IsZero() {
 		inv.accepted = at
@@ -81,6 +87,7 @@ func (inv *invite) overhear(code string, at time.Time) {
 		inv.rang = at
 	}
 	inv.alerted = inv.alerted || code == "180"
+	inv.plays = inv.plays || code == "183" && body
 	inv.heard = true
 	cancel := inv.givenUp && !inv.cancelled && !inv.chosen && !inv.buried
 	inv.cancelled = inv.cancelled || cancel
@@ -129,7 +136,7 @@ func (inv *invite) readAnswers() {
 func (c *call) catchUp(inv *invite) {
 	inv.mu.Lock()
 	accepted, rang := inv.accepted, inv.rang
-	c.alerted = c.alerted || inv.alerted
+	c.alerted, c.plays = c.alerted || inv.alerted, c.plays || inv.plays
 	inv.mu.Unlock()
 	if accepted.IsZero() {
 		return

@@ -15,8 +15,13 @@ type past struct {
 	call    string // dialer.Call.ID
 	tag     string // ours
 	invites []pastInvite
-	tags    []string // of the dialogs, which are all over
-	removes []func() // what lets their peers send to us
+	dialogs []pastDialog // which are all over
+	removes []func()     // what lets their peers send to us
+}
+
+type pastDialog struct {
+	tag string // theirs
+	seq uint32 // of our last request
 }
 
 type pastInvite struct {
@@ -29,7 +34,7 @@ type pastInvite struct {
 	foreign   bool // the server is none that the trunk's credentials are for
 	heard     bool
 	cancelled bool
-	acks      map[string]*acked
+	acks      *acks // nil: there is none
 }
 
 // bury makes the past of a call.
@@ -43,7 +48,7 @@ func (c *call) bury() *past {
 		}
 	}
 	for tag, g := range c.dialogs {
-		p.tags = append(p.tags, tag)
+		p.dialogs = append(p.dialogs, pastDialog{tag, g.number()})
 		p.removes = append(p.removes, g.given()...)
 	}
 	return p
@@ -77,9 +82,11 @@ func (p *past) stray(d *Dialer, res *msg.Response) {
 		return
 	}
 	inv := p.invites[i]
-	if ack := inv.acks[toTag(res)]; res.IsSuccess() && ack != nil {
-		d.deliver(ack.flow, inv.hop, ack.raw)
-		return
+	if res.IsSuccess() && inv.acks != nil {
+		if ack, _ := inv.acks.get(toTag(res)); ack != nil {
+			d.deliver(ack.flow, inv.hop, ack.raw)
+			return
+		}
 	}
 	if res.IsProvisional() && inv.cancelled {
 		return
@@ -106,6 +113,7 @@ func (p *past) raise(d *Dialer) *call {
 	c := &call{
 		d: d, in: dialer.Call{ID: p.call}, id: p.id, tag: p.tag, ends: make(chan ending, 1),
 		answered: make(chan struct{}), invites: map[string]*invite{}, dialogs: map[string]*dialog{}, removes: p.removes,
+		before: p.dialogs,
 	}
 	for _, old := range p.invites {
 		m, err := msg.ParseMessage(old.raw)
@@ -130,7 +138,8 @@ func (p *past) raise(d *Dialer) *call {
 
 // request answers what comes in a dialog that is over. A BYE may have crossed ours.
 func (p *past) request(d *Dialer, req *msg.Request, tx msg.ServerTransaction) {
-	if req.Method == msg.BYE && toTag(req) == p.tag && slices.Contains(p.tags, fromTag(req)) {
+	knows := func(g pastDialog) bool { return g.tag == fromTag(req) }
+	if req.Method == msg.BYE && toTag(req) == p.tag && slices.ContainsFunc(p.dialogs, knows) {
 		d.respond(tx, req, msg.StatusOK, "OK")
 		return
 	}

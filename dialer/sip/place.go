@@ -73,7 +73,11 @@ func (c *call) tryHop(ctx context.Context, t *trunk, h hop) verdict {
 	if after, err := t.resting(h.remote); err != nil {
 		return verdict{why: err, after: after}
 	}
-	return c.try(ctx, t, h)
+	v := c.try(ctx, t, h)
+	if v.why != nil && c.stage >= dialer.Accepted { // a phone may have rung, by an INVITE before
+		return over(ending{reason: dialer.Error, message: t.Name + ": " + v.why.Error()})
+	}
+	return v
 }
 
 var errAgentLeft = errors.New("the agent hung up before the call was placed")

@@ -36,10 +36,15 @@ func (c *call) retry(ctx context.Context, a *attempt, res *msg.Response) (again,
 // prove answers a challenge. One may come behind a 181, 182 or 183: a server says such a thing to have the caller
 // wait, and who is asked next wants to know who calls. The INVITE is over by then, on every branch (RFC 3261,
 // section 16.7), and nobody who could have rung has let it through. A 180 says that a phone rang, as on another
-// branch of a fork: it would ring for the second time.
+// branch of a fork, and so may a 183 with a description, by which a gateway plays what the network does: it would ring
+// for the second time.
 func (c *call) prove(a *attempt, res *msg.Response) (again, wrong bool) {
 	if c.alerted {
 		return false, false
+	}
+	if c.plays { // which a server also does to whom it does not know yet
+		_, wrong = a.cred.judge(res)
+		return false, wrong
 	}
 	again, wrong = a.cred.judge(res)
 	if again && c.stage >= dialer.Accepted {
@@ -102,6 +107,9 @@ func (c *call) redirect(ctx context.Context, a *attempt, res *msg.Response) bool
 func (c *call) refuse(a *attempt, res *msg.Response) verdict {
 	rang := !c.at.ringing.IsZero()
 	e := refusal(res, rang)
+	if isChallenge(res) && c.stage < dialer.Accepted {
+		return c.unanswerable(a, res, e)
+	}
 	if !res.IsServerError() || res.StatusCode == msg.StatusGatewayTimeout || c.stage >= dialer.Accepted {
 		return over(e)
 	}

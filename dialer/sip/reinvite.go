@@ -121,7 +121,8 @@ func (g *dialog) awaitAnswer(ctx context.Context, inv *invite) (*msg.Response, e
 		case <-ctx.Done():
 			inv.giveUp()
 			return nil, errOver
-		case <-inv.flow.gone:
+		case <-inv.flow.gone: // what comes for it now comes by another connection
+			inv.giveUp()
 			return nil, errLost
 		}
 	}

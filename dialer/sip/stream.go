@@ -80,23 +80,37 @@ func (s *stream) Read(b []byte) (int, error) {
 		}
 		s.received = append(s.received[:0], b[:n]...)
 		s.unread = s.received
+		s.overhearAll(s.unread)
 	}
 	n := copy(b, s.unread[:firstMessage(s.unread)])
 	s.unread = s.unread[n:]
-	return s.pass(b[:n])
+	return s.take(b[:n])
 }
 
-// pass has what is read overheard, and returns its length. A connection ends by what sipgo's
-// parser would panic at, in a goroutine of its own.
+// overhearAll has all messages overheard that arrived together: a refusal is not to be acted upon before the answer is
+// known that came right behind it.
+func (s *stream) overhearAll(b []byte) {
+	for s.overhear != nil && len(b) > 0 {
+		n := firstMessage(b)
+		s.overhear(b[:n])
+		b = b[n:]
+	}
+}
+
+// pass has what is read overheard, and returns its length.
 func (s *stream) pass(b []byte) (int, error) {
+	s.overhearAll(b)
+	return s.take(b)
+}
+
+// take returns the length of what is read. A connection ends by what sipgo's parser would panic at, in a goroutine
+// of its own.
+func (s *stream) take(b []byte) (int, error) {
 	if !harmless(b) {
 		s.end()
 		return 0, io.EOF
 	}
 	s.trace.received(s.peer, b)
-	if s.overhear != nil {
-		s.overhear(b)
-	}
 	return len(b), nil
 }
 

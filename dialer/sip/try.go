@@ -24,6 +24,7 @@ type attempt struct {
 	least     uint32 // Min-SE of the other side
 	redirects int
 	brings    bool   // the INVITE has credentials
+	refusals  uint64 // of the trunk's credentials, before it left
 	trial     *trial // of them; nil: it is none
 }
 
@@ -70,6 +71,9 @@ func (c *call) begin(ctx context.Context, a *attempt) (*invite, verdict) {
 	if f.transport == UDP && !a.t.LargeOverUDP && len(inv.raw) > largest {
 		inv = c.enlarge(ctx, a, inv)
 	}
+	if v, ok := c.mayStill(ctx); !ok {
+		return nil, v
+	}
 	if c.at.invite.IsZero() {
 		c.at.invite = time.Now()
 	}
@@ -77,6 +81,26 @@ func (c *call) begin(ctx context.Context, a *attempt) (*invite, verdict) {
 		return nil, c.unsent(inv, err)
 	}
 	return inv, verdict{}
+}
+
+// mayStill says whether somebody may still be called, now that the connection is open, which can take its time.
+func (c *call) mayStill(ctx context.Context) (v verdict, ok bool) {
+	switch {
+	case isOver(ctx):
+		return over(c.cancelled(ctx)), false
+	case c.wasPickedUp():
+		return over(answeredBefore()), false
+	case c.ringOver():
+		return c.givenUp(&dialer.UnavailableError{Cause: errNoTime}), false
+	case c.agentLeft():
+		return c.givenUp(&dialer.UnavailableError{Cause: errAgentLeft, AgentOnly: true}), false
+	}
+	return verdict{}, true
+}
+
+// answeredBefore is the ending where an INVITE was answered that had been refused, and that is hung up.
+func answeredBefore() ending {
+	return ending{reason: dialer.DialFailed, message: "an INVITE that was refused has been answered, too"}
 }
 
 // unreachable is the verdict where there is no way to the server: nothing has left.
@@ -132,6 +156,9 @@ func (c *call) await(ctx context.Context, inv *invite, a *attempt) (v verdict, a
 		case <-left: // nobody would be there
 			inv.giveUpFor(dialer.AgentHangup)
 			return over(c.agentGone()), false
+		case <-c.pickedUp: // by an INVITE before, and this one would ring again
+			inv.giveUpFor(dialer.DialFailed)
+			return over(answeredBefore()), false
 		case <-c.ring:
 			if !inv.wasHeard() {
 				return c.unheard(inv), false
@@ -191,6 +218,9 @@ func (c *call) hear(
 	inv.refused()
 	a.t.heard(inv.hop.remote)
 	c.d.look(a.t, inv.hop.remote, inv.flow, res)
+	if c.wasPickedUp() {
+		return over(refusal(res, !c.at.ringing.IsZero())), true, false
+	}
 	switch again, wrong := c.retry(ctx, a, res); {
 	case again:
 		return verdict{}, true, true
@@ -215,6 +245,7 @@ func (c *call) progress(inv *invite, res *msg.Response) {
 	}
 	c.reach(dialer.Accepted, now)
 	c.alerted = c.alerted || res.StatusCode == msg.StatusRinging
+	c.plays = c.plays || res.StatusCode == msg.StatusSessionInProgress && len(res.Body()) > 0
 	if res.StatusCode == msg.StatusRinging || res.StatusCode == msg.StatusSessionInProgress {
 		if c.at.ringing.IsZero() {
 			c.at.ringing = now
@@ -235,7 +266,6 @@ func (c *call) early(inv *invite, res *msg.Response) {
 	} else if res.Contact() != nil {
 		g.refresh(res)
 	}
-	g.cred.taken() // or a PRACK could not answer a challenge of its own
 	if !g.prack(inv, res) {
 		return // it was heard before
 	}

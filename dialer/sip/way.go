@@ -12,7 +12,7 @@ import (
 // wayTo finds the flow to the next hop, and remembers it.
 func (g *dialog) wayTo(ctx context.Context, next msg.Uri) (*flow, error) {
 	home := g.home()
-	if g.t.SameAddress {
+	if g.staysHome() {
 		return g.reopened(ctx, home)
 	}
 	if f := g.knownWay(next); f != nil {
@@ -31,10 +31,17 @@ func (g *dialog) wayTo(ctx context.Context, next msg.Uri) (*flow, error) {
 	return f, nil
 }
 
+// staysHome says whether requests go where the INVITE went: as configured, or because the peer has named nothing else.
+func (g *dialog) staysHome() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.t.SameAddress || !g.named && len(g.routes) == 0
+}
+
 // knownWay is the flow to the next hop where nothing has to be looked up or opened; nil: it is not known.
 func (g *dialog) knownWay(next msg.Uri) *flow {
 	home := g.home()
-	if g.t.SameAddress && !home.lost() {
+	if g.staysHome() && !home.lost() {
 		return home
 	}
 	g.mu.Lock()
