@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -42,7 +43,7 @@ type Config struct {
 	NoPrepare bool
 
 	// NoHints keeps the store from telling other processes of changes, and [Store.Hints] from listening, which
-	// takes a connection of its own. Not needed behind a pooler: that it swallows notifications is noticed.
+	// takes a connection of its own. Not needed behind a pooler: that there is one is noticed.
 	NoHints bool
 
 	// Timeout bounds each method, with all that it waits for: a connection, a lock, the server.
@@ -109,6 +110,8 @@ func (c Config) poolConfig() (*pgxpool.Config, error) {
 	if pool.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeSimpleProtocol {
 		return nil, fmt.Errorf("url: %w", errSimple)
 	}
+	// Else pgx keeps them for somebody who asks. They come where a client of a pooler has left a LISTEN behind.
+	pool.ConnConfig.OnNotification = func(*pgconn.PgConn, *pgconn.Notification) {}
 	if c.NoPrepare {
 		pool.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	}

@@ -6,7 +6,8 @@
 // Whoever writes to an organisation locks its row first, and looks at leases, limits and owners behind
 // that lock. So claims, changes and cancels of one organisation happen one after the other, over all nodes, and no
 // organisation waits for another. Within a process those who want the same organisation queue before
-// they take a connection, so that it cannot use up the pool.
+// they take a connection, so that it cannot use up the pool. All that read (Batch, Batches, Call, Calls, Recipients)
+// leave a quarter of the connections, and at least two of three or more, to what keeps a node dialling.
 //
 // A URL may name several servers, of which the one that takes writes is used, after a failover too; a standby must be
 // a synchronous one, see SCALING.md.
@@ -32,8 +33,10 @@
 // # The schema
 //
 // [Open] makes and updates the tables, under a lock, so that many processes may start at once; a host with
-// a migrator of its own takes the SQL from [Migrations]. A process of an older version that is running goes on
-// when a newer one has migrated; one that starts then gets store.ErrNewerSchema.
+// a migrator of its own takes the SQL from [Migrations]. A migration that finds a table in use, as by pg_dump, gets
+// out of the way of the nodes that are dialling and tries again, for a minute or Config.Timeout, whichever is longer.
+// A process of an older version that is running goes on when a newer one has migrated; one that starts then gets
+// store.ErrNewerSchema.
 //
 // Texts are columns of bytes, which can hold NUL and bytes that are no UTF-8, and whose order no
 // collation decides. To read them in psql: SET bytea_output = 'escape'. Metadata is kept byte for byte.
@@ -56,4 +59,5 @@
 //
 // [Store.Hints] tells which organisations were changed by other processes. It is a hint only, sent apart from the
 // transactions, at most 50 times a second: NOTIFY in a transaction has its commit take a lock of the whole database.
+// Behind a pooler nobody listens: LISTEN would stay with a connection of the server that others get next.
 package postgres

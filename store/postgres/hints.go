@@ -18,8 +18,8 @@ import (
 //
 // They are hints only: some may be missing, or come twice or for nothing, and at first none comes for as long
 // as it takes to find out whether notifications get through. Whoever asks the store from time to time
-// misses nothing. Each call takes a connection of its own. Where notifications do not get through, as
-// behind a pooler in transaction mode, or with Config.NoHints, the channel stays silent. A reader that
+// misses nothing. Each call takes a connection of its own. Behind a pooler, and wherever else
+// notifications do not get through, the channel stays silent; with Config.NoHints it is closed at once. A reader that
 // is slow misses hints, and gets "" for them.
 func (s *Store) Hints(ctx context.Context) <-chan string {
 	out := make(chan string, hintBuffer)
@@ -68,7 +68,10 @@ type listener struct {
 	missed bool // hints, because nobody took them
 }
 
-var errDeaf = errors.New("notifications do not get through: behind a pooler in transaction mode they never do")
+var (
+	errDeaf   = errors.New("notifications do not get through")
+	errPooler = errors.New("another process of the server answers than the one that was connected to: this is a pooler")
+)
 
 // run listens, and again when the connection breaks, until ctx ends or it turns out to be of no use.
 func (l *listener) run(ctx context.Context) {
@@ -77,7 +80,7 @@ func (l *listener) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if errors.Is(err, errDeaf) {
+		if errors.Is(err, errDeaf) || errors.Is(err, errPooler) {
 			l.log.Info("postgres: not listening", "reason", err)
 			<-ctx.Done()
 			return
@@ -92,7 +95,9 @@ func (l *listener) run(ctx context.Context) {
 func (l *listener) listen(ctx context.Context) error {
 	connecting, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()
-	conn, err := pgx.ConnectConfig(connecting, l.pool.Config().ConnConfig.Copy())
+	config := l.pool.Config().ConnConfig.Copy()
+	config.OnNotification = nil // they are waited for
+	conn, err := pgx.ConnectConfig(connecting, config)
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
@@ -101,6 +106,9 @@ func (l *listener) listen(ctx context.Context) error {
 		defer cancel()
 		_ = conn.Close(ctx) // there is nothing to be lost
 	}()
+	if err := direct(connecting, conn); err != nil {
+		return err
+	}
 	if _, err := conn.Exec(connecting, "LISTEN "+pgx.Identifier{l.channel()}.Sanitize()); err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
@@ -113,6 +121,20 @@ func (l *listener) listen(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// direct returns errPooler where it is no server that was connected to. In transaction mode LISTEN would stay with a
+// connection of the server, and every client that got it would be sent what is notified.
+func direct(ctx context.Context, conn *pgx.Conn) error {
+	var pid uint32
+	// Nothing is prepared by name, which a pooler might not keep.
+	if err := conn.QueryRow(ctx, "SELECT pg_backend_pid()", pgx.QueryExecModeExec).Scan(&pid); err != nil {
+		return fmt.Errorf("who answers: %w", err)
+	}
+	if pid != conn.PgConn().PID() {
+		return errPooler
+	}
+	return nil
 }
 
 // The payload of a probe is no hexadecimal, so that others who listen do not take it for an organisation.

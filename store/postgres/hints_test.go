@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"github.com/outdial/outdial/store"
@@ -137,6 +138,34 @@ func TestHintsAreSilentBehindAPooler(t *testing.T) {
 	cancel()
 	for hint := range hints {
 		require.Fail(t, "a hint over a connection that cannot listen", "%q", hint)
+	}
+}
+
+// LISTEN behind a pooler would stay with a connection of the server, and hints pile up with whoever has it next.
+func TestHintsLeaveNothingInAPooler(t *testing.T) {
+	t.Parallel()
+	cluster.pool(t)
+	name := database(t, template)
+	pool, err := pgxpool.New(t.Context(), cluster.pooler.URL(name)+"&default_query_exec_mode=cache_describe&pool_max_conns=20")
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	log := make(messages, 100)
+	s := open(t, postgres.Config{Pool: pool, Logger: slog.New(log)})
+	s.Hints(t.Context())
+	hear(t, log, "postgres: not listening")
+	// A transaction each for all connections of the pooler to the server.
+	var conns int
+	err = session(t, cluster.server.URL(name)).QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity
+		WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()`).Scan(&conns)
+	require.NoError(t, err)
+	require.Positive(t, conns)
+	for range conns {
+		tx, err := pool.Begin(t.Context())
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, tx.Rollback(context.Background())) })
+		var channels int
+		require.NoError(t, tx.QueryRow(t.Context(), "SELECT count(*) FROM pg_listening_channels()").Scan(&channels))
+		require.Zero(t, channels)
 	}
 }
 

@@ -3,10 +3,12 @@ package postgres
 import (
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/outdial/outdial/store"
@@ -30,6 +32,11 @@ type Migration struct {
 // hosts that have a migrator of their own: run those that are new, each in a transaction, and open the
 // store with NoMigrate. Each notes in the table schema_versions that it was run; the first makes the
 // schema where there is none.
+//
+// Run them with a lock_timeout of 1 to 2 seconds, and again after a pause where that strikes. An ALTER TABLE that
+// waits for somebody who reads the table, such as pg_dump, has everybody else wait behind it: without a limit the nodes
+// that are dialling lose their leases. The limit should be longer than deadlock_timeout (1 second, unless it was
+// changed), after which the server has an autovacuum make way.
 func Migrations(schema string) ([]Migration, error) {
 	c := Config{Schema: schema, URL: "-"}.withDefaults()
 	if err := c.validate(); err != nil {
@@ -59,8 +66,8 @@ type migrator struct {
 
 	conn  *pgx.Conn
 	list  []Migration
-	leave bool // to the host
-	wait  time.Duration
+	leave bool          // to the host
+	wait  time.Duration // for other migrators, and for those who use the tables
 }
 
 func migrate(ctx context.Context, pool *pgxpool.Pool, c Config, s *schema) error {
@@ -73,7 +80,7 @@ func migrate(ctx context.Context, pool *pgxpool.Pool, c Config, s *schema) error
 		return fmt.Errorf("connect: %w", err)
 	}
 	defer conn.Release()
-	m := &migrator{schema: s, conn: conn.Conn(), list: list, leave: c.NoMigrate, wait: c.Timeout}
+	m := &migrator{schema: s, conn: conn.Conn(), list: list, leave: c.NoMigrate, wait: max(c.Timeout, time.Minute)}
 	return m.run(ctx)
 }
 
@@ -93,7 +100,7 @@ func (m *migrator) run(ctx context.Context) error {
 	}
 	// Isolation and all else as it is meant here, whatever the database's defaults are.
 	return pgx.BeginTxFunc(ctx, m.conn, pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadWrite},
-		func(pgx.Tx) error { return m.locked(ctx) })
+		func(tx pgx.Tx) error { return m.locked(ctx, tx) })
 }
 
 func (m *migrator) newer(version int) error {
@@ -127,11 +134,10 @@ func (m *migrator) version(ctx context.Context) (version int, err error) {
 
 // locked migrates while nobody else does. The lock goes with the transaction, so that no pooler
 // can give it to somebody else.
-func (m *migrator) locked(ctx context.Context) error {
-	settings := fmt.Sprintf("SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', '%d', true)",
-		max(m.wait, time.Minute).Milliseconds())
-	if _, err := m.conn.Exec(ctx, settings); err != nil {
-		return fmt.Errorf("settings: %w", err)
+func (m *migrator) locked(ctx context.Context, tx pgx.Tx) error {
+	until := time.Now().Add(m.wait)
+	if err := m.limit(ctx, m.wait); err != nil {
+		return err
 	}
 	const lock = "SELECT pg_advisory_xact_lock(hashtextextended('outdial migrations ' || $1, 0))"
 	if _, err := m.conn.Exec(ctx, lock, m.name); err != nil {
@@ -144,10 +150,54 @@ func (m *migrator) locked(ctx context.Context) error {
 	if version > len(m.list) {
 		return m.newer(version)
 	}
+	// A try that fails lets go of what it has locked, but for the lock above: there is one who tries.
+	for {
+		err := pgx.BeginFunc(ctx, tx, func(pgx.Tx) error { return m.apply(ctx, m.list[version:]) })
+		if !inTheWay(err) {
+			return err
+		}
+		if time.Now().Add(migratePause).After(until) {
+			return fmt.Errorf("others used the tables for %s: %w", m.wait, err)
+		}
+		if err := pause(ctx, migratePause); err != nil {
+			return fmt.Errorf("others use the tables: %w", err)
+		}
+	}
+}
+
+// Whoever waits for a table's ACCESS EXCLUSIVE lock has all others wait behind it, also those who only write. So it is
+// waited for shortly, yet for longer than deadlock_timeout is by default: only then has the server an autovacuum
+// make way. In the pauses what has queued up goes on.
+const (
+	migrateLock  = 1500 * time.Millisecond
+	migratePause = 2 * time.Second
+)
+
+// limit bounds what the transaction waits for, and nothing else of it: nobody knows how long a migration takes.
+func (m *migrator) limit(ctx context.Context, lock time.Duration) error {
+	settings := fmt.Sprintf(`SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', '%d', true),
+		set_config('idle_in_transaction_session_timeout', '0', true)`, lock.Milliseconds())
+	if _, err := m.conn.Exec(ctx, settings); err != nil {
+		return fmt.Errorf("settings: %w", err)
+	}
+	return nil
+}
+
+// inTheWay says that a migration was undone because others use what it changes.
+func inTheWay(err error) bool {
+	const lockNotAvailable = "55P03"
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (e.Code == lockNotAvailable || again(err))
+}
+
+func (m *migrator) apply(ctx context.Context, steps []Migration) error {
+	if err := m.limit(ctx, migrateLock); err != nil {
+		return err
+	}
 	if err := m.make(ctx); err != nil {
 		return err
 	}
-	for _, step := range m.list[version:] {
+	for _, step := range steps {
 		if _, err := m.conn.PgConn().Exec(ctx, step.SQL).ReadAll(); err != nil {
 			return fmt.Errorf("migration %s: %w", step.Name, err)
 		}

@@ -90,9 +90,8 @@ func newStore(c Config, pool *pgxpool.Pool, owned bool) *Store {
 		log: c.Logger, pool: pool, owned: owned, schema: newSchema(c.Schema), token: rand.Text(),
 		settings: settings(c.Timeout),
 		timeout:  c.Timeout, noHints: c.NoHints, closed: make(chan struct{}),
-		// One writer of an organisation is all that the database lets through. Its readers leave half of
-		// the connections to others.
-		writers: newTurns(1), readers: newTurns(max(1, int(pool.Config().MaxConns)/2)),
+		// One writer of an organisation is all that the database lets through.
+		writers: newTurns(1), readers: newReaders(int(pool.Config().MaxConns)),
 	}
 }
 
@@ -155,7 +154,9 @@ func (s *Store) writing(ctx context.Context, org string, do func(context.Context
 	return s.inTurn(ctx, s.writers, org, func(ctx context.Context) error { return s.transact(ctx, do) })
 }
 
-// reading runs a method that reads of an organisation, in one round trip.
+// reading runs a method that reads of an organisation, in one round trip. These are the methods that hosts call for
+// their users: Batch, Batches, Call, Calls, and Recipients, which takes its turn itself. Heartbeat, Nodes, Active,
+// Adopt and Advance wait for none of them.
 func (s *Store) reading(ctx context.Context, org string, ask func(*trip)) error {
 	return s.inTurn(ctx, s.readers, org, func(ctx context.Context) error { return s.read(ctx, ask) })
 }
