@@ -76,9 +76,10 @@ func (l *Live) Carrier(name string) []dialer.Dialer {
 }
 
 // Replacer is a dialer that can take over what its carrier still has to tell about the calls of another
-// one: Reload calls Replaces where a carrier is replaced, before the new one is used. The old one follows
-// its calls to their end, and is closed after that; what comes for them to the new one, such as a callback
-// to an address that both have, is to be handed on to it.
+// one: Reload calls Replaces where a carrier is replaced, before the new one is used, and where its name
+// comes back while calls go on of what it stood for before. The old one follows its calls to their end, and is
+// closed after that; what comes for them to the new one, such as a callback to an address that both have, is to be
+// handed on to it. If the old one is no Replacer, Replaces is called again, with what the name stood for before that.
 type Replacer interface {
 	Replaces(old dialer.Dialer)
 }
@@ -106,10 +107,7 @@ func (l *Live) Reload(set func(map[string]dialer.Dialer) (retired <-chan struct{
 	}
 	fresh := now.notIn(before)
 	for name, own := range fresh {
-		r, ok := dialer.As[Replacer](own.Dialer)
-		if old, replaced := before.carriers[name]; ok && replaced {
-			r.Replaces(old.Dialer)
-		}
+		tell(own.Dialer, l.Carrier(name))
 	}
 	gone := before.notIn(now)
 	l.change(now, gone)
@@ -123,6 +121,21 @@ func (l *Live) Reload(set func(map[string]dialer.Dialer) (retired <-chan struct{
 		l.retire(gone, retired)
 	}
 	return changes(before, now), nil
+}
+
+// tell tells a dialer whom it replaces, if it is one that wants to know. The latest that is one too has been told of
+// those before it. Another kind has not, so the dialer learns from here of what came before that.
+func tell(fresh dialer.Dialer, old []dialer.Dialer) {
+	r, ok := dialer.As[Replacer](fresh)
+	if !ok {
+		return
+	}
+	for _, d := range old {
+		r.Replaces(d)
+		if _, ok := dialer.As[Replacer](d); ok {
+			return
+		}
+	}
 }
 
 // change makes now the present. It comes before the engine has the dialers: a number may name a carrier that is not

@@ -222,23 +222,6 @@ func TestAnEngineThatRefusesChangesNothing(t *testing.T) {
 	require.Zero(t, opened(t, f.Config(), "one").closings())
 }
 
-func TestANewCarrierIsToldWhomItReplaces(t *testing.T) {
-	f, e := openFile(t, three), &engine{}
-	old := f.Dialers()["one"]
-	_, err := f.Reload(func(dialers map[string]dialer.Dialer) (<-chan struct{}, error) { return e.set(dialers) })
-	require.NoError(t, err)
-	require.Nil(t, opened(t, f.Config(), "one").replaced)
-	f.write(strings.NewReplacer("test://one", "test://other", "numbers:", "  four: \"test://four\"\nnumbers:").Replace(three))
-	_, err = f.Reload(func(dialers map[string]dialer.Dialer) (<-chan struct{}, error) {
-		d, ok := dialer.As[*testDialer](dialers["one"])
-		require.True(t, ok)
-		require.Same(t, old, d.replaced, "before it is used")
-		return e.set(dialers)
-	})
-	require.NoError(t, err)
-	require.Nil(t, opened(t, f.Config(), "four").replaced)
-}
-
 func TestARemovedCarrierIsFoundUntilItsCallsAreOver(t *testing.T) {
 	f, e := openFile(t, three), &engine{}
 	first := f.Dialers()["one"]

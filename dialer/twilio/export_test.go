@@ -8,7 +8,7 @@ import (
 
 // Signed is what decides over callbacks and streams.
 func Signed(tokens []string, address string, form url.Values, signature string) bool {
-	return keys(tokens).signed(address, form, signature)
+	return keys(tokens).signer(address, form, signature) != ""
 }
 
 // Token is what a stream has to bring.

@@ -60,8 +60,8 @@ func (d *Dialer) serveCallback(w http.ResponseWriter, r *http.Request, of refere
 		if r.URL.RawQuery != "" {
 			address += "?" + r.URL.RawQuery
 		}
-		if form, ok := x.authentic(r, address, body); ok {
-			x.take(w, r, callback{of: of, address: address, body: body, form: form})
+		if form, key := x.authentic(r, address, body); key != "" {
+			x.take(w, r, callback{of: of, address: address, body: body, form: form, key: key})
 			return
 		}
 	}
@@ -75,6 +75,7 @@ type callback struct {
 	address string // as Twilio has it
 	body    []byte
 	form    url.Values
+	key     string // by which it is signed
 }
 
 // take answers first and passes on then: Twilio is not kept waiting for another process.
@@ -95,24 +96,27 @@ func (d *Dialer) take(w http.ResponseWriter, r *http.Request, c callback) {
 		d.await(w, r, c.of, c.form)
 		return
 	default:
-		marked := d.stamped(r, c.address)
+		marked := d.stamped(r, c.address, c.key)
 		d.background(func(ctx context.Context) { d.forward(ctx, c.of, marked, c.body, c.form) })
 	}
 	w.WriteHeader(http.StatusNoContent)
 }
 
 // authentic checks the signature over the URL that Twilio was given, and never over what a proxy
-// made of it.
-func (d *Dialer) authentic(r *http.Request, address string, body []byte) (url.Values, bool) {
+// made of it. The key is the one that it is signed by, or "".
+func (d *Dialer) authentic(r *http.Request, address string, body []byte) (form url.Values, key string) {
 	form, ok := formOf(r.Header.Get("Content-Type"), body)
 	if !ok {
-		return nil, false
+		return nil, ""
 	}
 	signature := r.Header.Get(signatureHeader)
 	if hash := r.URL.Query().Get(bodyHash); hash != "" {
-		return form, d.keys.signed(address, nil, signature) && hashed(body, hash)
+		if !hashed(body, hash) {
+			return nil, ""
+		}
+		return form, d.keys.signer(address, nil, signature)
 	}
-	return form, d.keys.signed(address, form, signature)
+	return form, d.keys.signer(address, form, signature)
 }
 
 func formOf(contentType string, body []byte) (url.Values, bool) {

@@ -257,6 +257,22 @@ func TestNothingIsPassedOnTwice(t *testing.T) {
 	require.Positive(t, two.seen.Load())
 }
 
+// TestATokenIsReplacedNodeByNode has Twilio sign by the old token still, when the process that it reaches has been told
+// of the new one, and the one that follows the call has not.
+func TestATokenIsReplacedNodeByNode(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, onlyCallbacks)
+	r.twilio.Script(string(ada), twiliotest.Behaviour{Ring: brief, Talk: 500 * time.Millisecond})
+	owner := newNode(t, r.Dialer)
+	r.config.AuthToken, r.config.OldAuthTokens = "a new token", []string{token}
+	r.mount(t, always(owner.proxy(t), nil))
+	got := begin(t, owner.Dial, r.call("call", ada)).over()
+	require.NoError(t, got.err)
+	require.Equal(t, dialer.ClientHangup, got.outcome.Reason, got.outcome.Message)
+	require.NotEmpty(t, r.agent.messages(), "the stream was passed on")
+	require.Equal(t, "200", got.outcome.Details["sip_code"], "the callbacks were")
+}
+
 // TestTheMarkOfBeingPassedOn is made by who has the auth token only.
 func TestTheMarkOfBeingPassedOn(t *testing.T) {
 	t.Parallel()

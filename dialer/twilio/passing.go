@@ -106,10 +106,11 @@ func (d *Dialer) elsewhere(w http.ResponseWriter, r *http.Request, of reference,
 	return true
 }
 
-// stamped is the request with the mark of being passed on.
-func (d *Dialer) stamped(r *http.Request, address string) *http.Request {
+// stamped is the request with the mark of being passed on. The key is the one that the request is signed by: while a
+// token is replaced, the process that it is passed on to may have no other one that this one has.
+func (d *Dialer) stamped(r *http.Request, address, key string) *http.Request {
 	r = r.Clone(r.Context())
-	r.Header.Set(passedOnHeader, base64.StdEncoding.EncodeToString(passMark(d.keys[0], r, address)))
+	r.Header.Set(passedOnHeader, base64.StdEncoding.EncodeToString(passMark(key, r, address)))
 	return r
 }
 

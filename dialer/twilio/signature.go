@@ -20,16 +20,16 @@ const bodyHash = "bodySHA256"
 // keys are the auth tokens that Twilio may sign with, the present one first.
 type keys []string
 
-// signed says whether Twilio signed a request to the address with this form
+// signer returns the token by which Twilio signed a request to the address with this form, or "" if by none
 // (https://www.twilio.com/docs/usage/security#validating-requests). The address is as Twilio was given
 // it; Twilio is of two minds about the port in it.
-func (k keys) signed(address string, form url.Values, signature string) bool {
+func (k keys) signer(address string, form url.Values, signature string) string {
 	given, err := base64.StdEncoding.DecodeString(signature)
 	if err != nil || len(given) != sha1.Size {
-		return false
+		return ""
 	}
 	suffix := canonical(form)
-	ok := 0
+	signer := ""
 	for _, key := range k {
 		if key == "" {
 			continue // anybody can sign with it
@@ -37,10 +37,12 @@ func (k keys) signed(address string, form url.Values, signature string) bool {
 		for _, a := range ports(address) {
 			mac := hmac.New(sha1.New, []byte(key))
 			mac.Write([]byte(a + suffix))
-			ok |= subtle.ConstantTimeCompare(mac.Sum(nil), given)
+			if subtle.ConstantTimeCompare(mac.Sum(nil), given) == 1 {
+				signer = key
+			}
 		}
 	}
-	return ok == 1
+	return signer
 }
 
 // canonical is the form as it is signed: sorted by name, each different value of a name in

@@ -37,8 +37,8 @@ type opening struct {
 // serveStream takes a stream from Twilio, and stays until it is over.
 func (d *Dialer) serveStream(w http.ResponseWriter, r *http.Request, of reference) {
 	for _, x := range d.line() {
-		if x.signedStream(of, r.Header.Get(signatureHeader)) {
-			x.takeStream(w, r, of)
+		if key := x.streamSigner(of, r.Header.Get(signatureHeader)); key != "" {
+			x.takeStream(w, r, of, key)
 			return
 		}
 	}
@@ -46,7 +46,8 @@ func (d *Dialer) serveStream(w http.ResponseWriter, r *http.Request, of referenc
 	http.Error(w, "the signature is not valid", http.StatusForbidden)
 }
 
-func (d *Dialer) takeStream(w http.ResponseWriter, r *http.Request, of reference) {
+// takeStream takes a stream that is signed by a key of d.
+func (d *Dialer) takeStream(w http.ResponseWriter, r *http.Request, of reference, key string) {
 	leave, ok := d.join()
 	if !ok {
 		http.Error(w, errClosed.Error(), http.StatusServiceUnavailable)
@@ -59,7 +60,7 @@ func (d *Dialer) takeStream(w http.ResponseWriter, r *http.Request, of reference
 		return
 	}
 	isElsewhere := of.call != "" && !d.calls.knows(of.call)
-	if isElsewhere && d.elsewhere(w, d.stamped(r, d.streamURL(of)), of, isPassedOn) {
+	if isElsewhere && d.elsewhere(w, d.stamped(r, d.streamURL(of), key), of, isPassedOn) {
 		return
 	}
 	conn, err := websocket.Accept(w, r, nil)
@@ -89,16 +90,16 @@ func (d *Dialer) join() (func(), bool) {
 	return d.streams.Done, true
 }
 
-// signedStream is generous about the form of the address, on which Twilio's products differ. Every form
-// is ours, and the token in the stream decides.
-func (d *Dialer) signedStream(of reference, signature string) bool {
+// streamSigner returns the key that a stream is signed by, or "". It is generous about the form of the address, on
+// which Twilio's products differ. Every form is ours, and the token in the stream decides.
+func (d *Dialer) streamSigner(of reference, signature string) string {
 	address := d.streamURL(of)
 	for _, a := range []string{address, address + "/", d.publicURL(of, streamPath)} {
-		if d.keys.signed(a, nil, signature) {
-			return true
+		if key := d.keys.signer(a, nil, signature); key != "" {
+			return key
 		}
 	}
-	return false
+	return ""
 }
 
 // readOpening reads what Twilio says first: connected, then start.

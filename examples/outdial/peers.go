@@ -79,8 +79,8 @@ func (p *peers) owner(ctx context.Context, carrier, org, callID string) (http.Ha
 		return nil, fmt.Errorf("asking who has call %s: %w", callID, err)
 	case call.Status == fsm.Completed || call.Status == fsm.Failed:
 		return nil, dialer.ErrOver
-	case call.Carrier != carrier: // this one has not placed it, it said
-		return nil, dialer.ErrOver
+	case call.Carrier != carrier:
+		return nil, hadBefore(call, carrier)
 	case p.store.isOwn(call.Owner):
 		return nil, nil //nolint:nilnil // as the comment says
 	}
@@ -94,6 +94,17 @@ func (p *peers) owner(ctx context.Context, carrier, org, callID string) (http.Ha
 		return nil, fmt.Errorf("node %s, which has call %s, does not say where it is reached", call.Owner, callID)
 	}
 	return p.proxy(n.url, carrier)
+}
+
+// hadBefore is why a carrier is not asked about a call that goes on over another one. What turns up of its own is to
+// be hung up if it has had the call, as it said that it did not place it. If it has not, the call that it knows may be
+// the other one's: both have one account, and one public URL.
+func hadBefore(call store.Call, carrier string) error {
+	if slices.ContainsFunc(call.Tries, func(t store.Try) bool { return t.Carrier == carrier }) {
+		return dialer.ErrOver
+	}
+	return fmt.Errorf("call %s goes on over carrier %q, and carrier %q never had it: have both one public URL?",
+		call.ID, call.Carrier, carrier)
 }
 
 // node returns a node whose lease runs.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"testing"
@@ -8,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/outdial/outdial/dialer"
+	"github.com/outdial/outdial/fsm"
 	"github.com/outdial/outdial/store"
 	"github.com/outdial/outdial/store/memory"
 )
@@ -39,6 +43,42 @@ func TestANodeSaysWhereItIsReached(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"one", "two"}, nodes[0].Carriers, "the engine sees carriers only")
 	require.Equal(t, []int{3, 4}, nodes[0].Shares)
+}
+
+// oneCall is a store that has one call.
+type oneCall struct {
+	closingStore
+
+	call store.Call
+}
+
+func (o oneCall) Call(context.Context, string, string) (store.Call, error) { return o.call, nil }
+
+// TestTheOwnerOfACallThatAnotherCarrierHas has news come to carrier one of a call that goes on over carrier two.
+func TestTheOwnerOfACallThatAnotherCarrierHas(t *testing.T) {
+	for name, test := range map[string]struct {
+		call store.Call
+		over bool
+	}{
+		"it never had it":           {store.Call{Status: fsm.Started}, false},
+		"a third one had it":        {store.Call{Status: fsm.Started, Tries: []store.Try{{Carrier: "three"}}}, false},
+		"it said it did not place":  {store.Call{Status: fsm.Dispatched, Tries: []store.Try{{Carrier: "three"}, {Carrier: "one"}}}, true},
+		"the call has ended":        {store.Call{Status: fsm.Completed}, true},
+		"the call could not be had": {store.Call{Status: fsm.Failed}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			test.call.Carrier, test.call.Owner = "two", "me"
+			s := &nodeStore{closingStore: oneCall{call: test.call}}
+			s.node.Store(&test.call.Owner)
+			owner, err := newPeers(s, quietLogger()).owner(t.Context(), "one", "acme", "call_x")
+			require.Error(t, err)
+			require.Nil(t, owner)
+			require.Equal(t, test.over, errors.Is(err, dialer.ErrOver), "it would be hung up: %v", err)
+			owner, err = newPeers(s, quietLogger()).owner(t.Context(), "two", "acme", "call_x")
+			require.Equal(t, test.call.Status == fsm.Completed || test.call.Status == fsm.Failed, err != nil)
+			require.Nil(t, owner)
+		})
+	}
 }
 
 func TestNodeURL(t *testing.T) {
