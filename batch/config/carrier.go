@@ -43,7 +43,7 @@ func (r *reader) carrier(e entry, file guardRules) carrier {
 		return carrier{}
 	}
 	if spec.guard == "" {
-		return carrier{Dialer: d, spec: spec}
+		return carrier{Dialer: d, spec: spec, leave: r.ledger.Unguarded()}
 	}
 	return carrier{Dialer: r.guarded(d, e, own, rules), spec: spec, rules: &rules.Rules}
 }

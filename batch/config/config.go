@@ -27,7 +27,7 @@ type Config struct {
 	numbers       map[string]number
 	carriers      map[string]carrier
 	keys          map[[32]byte]string // organisations by the SHA-256 of their API keys
-	ledger        *guard.Ledger       // of all guards, and of those of the file as it was before
+	ledger        *guard.Ledger       // of all carriers, and of those of the file as it was before
 }
 
 type agent struct {
@@ -48,6 +48,7 @@ type carrier struct {
 
 	spec  carrierSpec
 	rules *guard.Rules // nil: it has no guard
+	leave func()       // tells the ledger that one without a guard is closed; nil: it has a guard
 }
 
 // carrierSpec is all that the file says of a carrier, after the environment was looked up. Two carriers of
@@ -160,6 +161,9 @@ func (c *Config) Close() error { return closeAll(c.carriers) }
 func closeAll(carriers map[string]carrier) error {
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(carriers)) {
+		if leave := carriers[name].leave; leave != nil {
+			leave()
+		}
 		closer, ok := carriers[name].Dialer.(io.Closer)
 		if !ok {
 			continue

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -149,4 +150,40 @@ func TestWhatOneCarrierForbidsAnotherMayAllow(t *testing.T) {
 	}
 	asked, _ := placed(t, c.Dialers(), "a", "+14155550123", 1)
 	require.Equal(t, 1, asked)
+}
+
+// TestACarrierWithoutAGuardMayTakeWhatOthersRefuse holds as long as the file has that carrier, whoever else is
+// replaced.
+func TestACarrierWithoutAGuardMayTakeWhatOthersRefuse(t *testing.T) {
+	const open = `  dear: {url: "test://dear", guard: off}` + "\n"
+	f, e := openFile(t, `
+organisations: {demo: {concurrency_limit: 40}}
+guard: {allow: [GB], hourly: 2}
+carriers:
+  cheap: "test://cheap"
+`+open), &engine{}
+	refusal := func(to string) error {
+		_, refused := placed(t, f.Dialers(), "cheap", to, 3)
+		require.Error(t, refused)
+		return refused
+	}
+	for range 2 {
+		require.NotErrorIs(t, refusal("+33142685300"), dialer.ErrForbidden)
+		require.NotErrorIs(t, refusal("+442079460000"), dialer.ErrForbidden)
+		require.ErrorIs(t, refusal("+449012345678"), dialer.ErrForbidden)
+		_, err := f.change(e, "test://cheap", "test://cheap?note=new")
+		require.NoError(t, err)
+		const mistaken = `"test://cheap?refuse=it"` + "\n" + `  more: {url: "test://more", guard: off}`
+		_, err = f.change(e, `"test://cheap?note=new"`, mistaken)
+		require.Error(t, err)
+		_, err = f.change(e, mistaken, `"test://cheap"`)
+		require.NoError(t, err)
+	}
+	asked, _ := placed(t, f.Dialers(), "dear", "+33142685300", 1)
+	require.Equal(t, 1, asked)
+	_, err := f.change(e, open, "")
+	require.NoError(t, err)
+	close(e.retired)
+	require.Eventually(t, func() bool { return errors.Is(refusal("+33142685300"), dialer.ErrForbidden) },
+		5*time.Second, time.Millisecond)
 }

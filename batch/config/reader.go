@@ -19,7 +19,7 @@ import (
 type reader struct {
 	lookup   func(string) (string, bool)
 	before   map[string]carrier // that are open, and stay so if nothing has changed
-	ledger   *guard.Ledger      // for the guards of those that are opened
+	ledger   *guard.Ledger      // for those that are opened, with a guard or without
 	mistakes []Mistake
 	secret   map[int]bool // lines that are not shown, since an API key may stand there
 }

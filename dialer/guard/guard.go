@@ -29,23 +29,31 @@ type plain struct {
 	ledger *Ledger
 }
 
-// Dial implements dialer.Dialer.
+// Dial implements dialer.Dialer. Where calls under way to the carrier may use up the block's calls of the hour, it
+// waits to see what becomes of them; when ctx ends first, the error wraps [dialer.ErrNotAsked].
 func (g *plain) Dial(
 	ctx context.Context, call dialer.Call, report func(dialer.Progress),
-) (dialer.Outcome, error) {
-	now := time.Now()
+) (outcome dialer.Outcome, err error) {
 	if err := g.policy.check(call.To); err != nil {
-		return dialer.Outcome{}, g.ledger.decide(err, call.To, now)
+		return dialer.Outcome{}, g.ledger.decide(err, call.To, time.Now())
 	}
-	taken, ok := g.ledger.take(g.policy, call.To, now)
-	if !ok {
-		return dialer.Outcome{}, g.ledger.decide(g.policy.tooMany(call.To), call.To, now)
+	room, err := g.reserve(ctx, call.To)
+	if err != nil {
+		return dialer.Outcome{}, err
 	}
-	outcome, err := g.inner.Dial(ctx, call, report)
-	if errors.Is(err, dialer.ErrNotPlaced) {
-		g.ledger.giveBack(taken)
-	}
-	return outcome, err
+	defer func() { // after a panic, too: the fate of the call is unknown, and it may have cost
+		if errors.Is(err, dialer.ErrNotPlaced) {
+			room.giveBack()
+		} else {
+			room.place()
+		}
+	}()
+	return g.inner.Dial(ctx, call, func(p dialer.Progress) {
+		if p.Stage >= dialer.Ringing { // so nobody needs to wait for the end of the call
+			room.place()
+		}
+		report(p)
+	})
 }
 
 // Limits implements dialer.Limiter.

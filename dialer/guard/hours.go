@@ -13,7 +13,8 @@ const (
 // within an hour would be more than 70 a second, each to another block.
 const mostBlocks = 1 << 18
 
-// hours counts the calls to each block within the last hour. Whoever has it guards it.
+// hours counts the calls that were placed to each block within the last hour, and apart from them those that are
+// under way. Whoever has it guards it.
 //
 // Blocks that are called stay in the young generation, or come back to it. When that is as old
 // as what is counted, or is full, it becomes the old one, and the old one is forgotten: what is in there
@@ -24,17 +25,27 @@ type hours struct {
 	turned uint32 // the step in which the generations changed
 	young  map[uint64][]calls
 	old    map[uint64][]calls
+
+	reserved map[uint64]*reserved // blocks with calls of which it is not known yet whether they are placed
+}
+
+// reserved are the calls to a block that are under way to a carrier.
+type reserved struct {
+	n       int           // at least 1
+	settled chan struct{} // closed when the next one settles; nil: nobody waits
 }
 
 // calls is how many there were in a step. Steps are numbered from 1.
 type calls struct{ step, n uint32 }
 
-func newHours() *hours { return &hours{most: mostBlocks, young: map[uint64][]calls{}} }
+func newHours() *hours {
+	return &hours{most: mostBlocks, young: map[uint64][]calls{}, reserved: map[uint64]*reserved{}}
+}
 
 // window is the steps that count.
 const window = uint32(hour/step) + 1
 
-// count returns how many calls there were to the block within the last hour.
+// count returns how many calls were placed to the block within the last hour.
 func (h *hours) count(block uint64, at uint32) (sum int) {
 	for _, c := range h.recent(block, at) {
 		sum += int(c.n)
@@ -42,7 +53,7 @@ func (h *hours) count(block uint64, at uint32) (sum int) {
 	return sum
 }
 
-// add counts a call to the block.
+// add counts a call that was placed.
 func (h *hours) add(block uint64, at uint32) {
 	recent := h.recent(block, at)
 	if last := len(recent) - 1; last >= 0 && recent[last].step == at {
@@ -53,16 +64,42 @@ func (h *hours) add(block uint64, at uint32) {
 	h.young[block] = recent
 }
 
-// remove takes a call out of the count.
-func (h *hours) remove(block uint64, step uint32) {
-	for _, generation := range []map[uint64][]calls{h.young, h.old} {
-		for i, c := range generation[block] {
-			if c.step == step && c.n > 0 {
-				generation[block][i].n--
-				return
-			}
-		}
+// reserve counts a call that is under way to the carrier.
+func (h *hours) reserve(block uint64) {
+	if h.reserved[block] == nil {
+		h.reserved[block] = &reserved{}
 	}
+	h.reserved[block].n++
+}
+
+// settle takes a call out of those that are under way, and wakes who waits for that.
+func (h *hours) settle(block uint64) {
+	r := h.reserved[block]
+	r.n--
+	if r.settled != nil {
+		close(r.settled)
+		r.settled = nil
+	}
+	if r.n == 0 {
+		delete(h.reserved, block)
+	}
+}
+
+// underWay returns how many calls are under way.
+func (h *hours) underWay(block uint64) int {
+	if r := h.reserved[block]; r != nil {
+		return r.n
+	}
+	return 0
+}
+
+// settled is closed when the next call of the block settles. One has to be under way.
+func (h *hours) settled(block uint64) <-chan struct{} {
+	r := h.reserved[block]
+	if r.settled == nil {
+		r.settled = make(chan struct{})
+	}
+	return r.settled
 }
 
 // recent returns the block's calls that still count, and keeps them in the young generation.

@@ -33,8 +33,12 @@ func TestAClockThatGoesBackHarmsNothing(t *testing.T) {
 	require.NoError(t, err)
 	p := g.(*plain).policy
 	takes := func(at time.Time) bool {
-		_, ok := l.take(p, "+442079460000", at)
-		return ok
+		r, _ := l.reserve(p, "+442079460000", at)
+		if r == nil {
+			return false
+		}
+		r.settle(func(h *hours, block uint64) { h.add(block, l.stepOf(at)) })
+		return true
 	}
 	for range 5 {
 		takes(now)
@@ -80,20 +84,26 @@ func TestTheCountIsThatOfAnHour(t *testing.T) {
 	})
 }
 
-func TestWhatIsGivenBackDoesNotCount(t *testing.T) {
+func TestCallsUnderWayAreCountedApart(t *testing.T) {
 	h := newHours()
+	h.reserve(1)
+	h.reserve(1)
+	h.reserve(2)
+	require.Equal(t, 2, h.underWay(1))
+	require.Zero(t, h.count(1, 1))
+	settled := h.settled(1)
+	require.Equal(t, settled, h.settled(1), "all who wait share it")
+	h.settle(2)
+	require.Empty(t, settled)
+	h.settle(1)
+	_, open := <-settled
+	require.False(t, open)
+	h.settle(1)
+	require.Zero(t, h.underWay(1))
+	require.Empty(t, h.reserved, "nothing is kept of what has settled")
 	h.add(1, 1)
-	h.add(1, 2)
-	h.add(1, 2)
-	h.remove(1, 2)
-	require.Equal(t, 2, h.count(1, 2))
-	h.remove(1, 3) // there was none
-	h.remove(2, 1)
-	require.Equal(t, 2, h.count(1, 2))
-	h.remove(1, 1)
-	h.remove(1, 1)
-	require.Equal(t, 1, h.count(1, 2))
-	require.Zero(t, h.count(1, 2+window))
+	require.Equal(t, 1, h.count(1, window))
+	require.Zero(t, h.count(1, 1+window))
 	require.Zero(t, block("+", MaxBlock))
 	require.Equal(t, uint64(4), block(dialer.Phone("+4420794600"), MaxBlock))
 }

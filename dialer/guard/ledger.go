@@ -14,6 +14,9 @@ import (
 // way there is and whoever pays the carriers pays for all of them. So Rules.Hourly is not multiplied by the
 // number of carriers, nor of tenants. A ledger that is kept while carriers are replaced keeps the counts.
 //
+// A call that is under way to its carrier may still turn out not to be placed, so it takes up room but
+// forbids nothing: a call that there is no room for only because of such calls waits until one of them settles.
+//
 // It is in memory: several processes count each for themselves, and a new process begins at none.
 //
 // Make the guards of carriers that stand in for each other with one ledger. The zero value is ready for use. It is
@@ -23,12 +26,7 @@ type Ledger struct {
 	origin time.Time            // what steps are counted from; zero: no call yet
 	guards map[*plain]struct{}  // that are not closed
 	blocks [MaxBlock + 1]*hours // by how many last digits are ignored; nil: nobody has a limit to such blocks
-}
-
-// receipt is a call that was counted, to be given back.
-type receipt struct {
-	to   dialer.Phone
-	step uint32
+	open   int                  // carriers without a guard
 }
 
 // Guard returns a dialer like [New] does, whose calls count with those of all guards of this ledger. Close it when
@@ -50,6 +48,21 @@ func (l *Ledger) Guard(d dialer.Dialer, rules Rules) (dialer.Dialer, error) {
 	return g, nil
 }
 
+// Unguarded tells that calls may take a carrier without a guard too, which admits whatever there is a rule for. So
+// no guard of the ledger refuses a call finally for its country or for the calls of an hour, until leave is called
+// because that carrier is not used any more. The carrier's own calls are not counted. More than one leave does
+// no harm.
+func (l *Ledger) Unguarded() (leave func()) {
+	l.addOpen(1)
+	return sync.OnceFunc(func() { l.addOpen(-1) })
+}
+
+func (l *Ledger) addOpen(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open += n
+}
+
 func (l *Ledger) join(g *plain) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -68,36 +81,9 @@ func (l *Ledger) leave(g *plain) {
 	delete(l.guards, g)
 }
 
-// take counts a call in the blocks of every size, unless there have been as many as the policy lets to its own.
-func (l *Ledger) take(p *policy, to dialer.Phone, now time.Time) (receipt, bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	at := l.stepOf(now)
-	if !l.room(p, to, at) {
-		return receipt{}, false
-	}
-	for digits, h := range l.blocks {
-		if h != nil {
-			h.add(block(to, digits), at)
-		}
-	}
-	return receipt{to, at}, true
-}
-
-// room says whether the policy lets one call more to the number's block.
+// room says whether the policy lets one call more to the number's block, whatever becomes of those under way.
 func (l *Ledger) room(p *policy, to dialer.Phone, at uint32) bool {
 	return p.hourly == 0 || l.blocks[p.digits].count(block(to, p.digits), at) < p.hourly
-}
-
-// giveBack takes a call out of the count that was not placed.
-func (l *Ledger) giveBack(r receipt) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for digits, h := range l.blocks {
-		if h != nil {
-			h.remove(block(r.to, digits), r.step)
-		}
-	}
 }
 
 // stepOf numbers the steps from the first call on, 1 being the first.
@@ -108,12 +94,18 @@ func (l *Ledger) stepOf(now time.Time) uint32 {
 	return uint32(max(now.Sub(l.origin)/step, 0)) + 1 //nolint:gosec // it overflows after 8,000 years
 }
 
-// decide makes a refusal final where no guard lets the call through.
+// decide makes a refusal final where no guard lets the call through, and no carrier does without one.
 func (l *Ledger) decide(refused error, to dialer.Phone, now time.Time) error {
 	if e, ok := errors.AsType[*RefusedError](refused); ok {
-		e.Final = !l.admitted(to, now)
+		e.Final = e.Rule.holdsForAll() || !l.isOpen() && !l.admitted(to, now)
 	}
 	return refused
+}
+
+func (l *Ledger) isOpen() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.open > 0
 }
 
 // admitted says whether there is a guard that would let a call to the number through.

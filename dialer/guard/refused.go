@@ -14,13 +14,17 @@ const (
 	Hourly     Rule = "hourly"     // too many calls to a block of numbers within an hour
 )
 
+// holdsForAll says whether no rules admit what this one refuses, and a carrier without a guard should not either.
+func (r Rule) holdsForAll() bool { return r != Country && r != Hourly }
+
 // RefusedError says that the guard refused a call. Nobody's phone rang and the carrier was not asked: it wraps
 // [dialer.ErrNotAsked]. Its text is for a person to read and does not have the number.
 type RefusedError struct {
 	Rule Rule
 
-	// Final says that no guard of the same [Ledger] lets the call through, so that it is refused whatever the
-	// carrier: the error wraps [dialer.ErrForbidden]. For Impossible, Short and Costly that is always so.
+	// Final says that no guard of the same [Ledger] lets the call through, and that it knows of no carrier without
+	// one, so that the call is refused whatever the carrier: the error wraps [dialer.ErrForbidden]. For Impossible,
+	// Short and Costly that is always so.
 	Final bool
 
 	message string
