@@ -20,6 +20,7 @@ type attempt struct {
 	units   int
 	from    dialer.Phone
 
+	begun     time.Time // when its carrier was chosen; zero: by another process
 	status    fsm.RecipientStatus
 	ref       string
 	rangAt    time.Time

@@ -27,6 +27,7 @@ const (
 // calls try it out. Whoever has it guards it.
 type breaker struct {
 	restUntil time.Time
+	refusedAt time.Time // the latest refusal
 	rests     int       // that there were, ever
 	refusals  int       // rests in a row; above 0, few calls are let through, as probes
 	probe     time.Time // no further probes before this
@@ -80,7 +81,7 @@ type complaint struct {
 // refused opens it: a call was not taken.
 func (b *breaker) refused(now time.Time, why complaint) {
 	b.unused()
-	b.taken = false
+	b.taken, b.refusedAt = false, now
 	b.cause, b.notice = why.cause, why.notice
 	after := why.after
 	if now.Before(b.restUntil) {
@@ -95,16 +96,25 @@ func (b *breaker) refused(now time.Time, why complaint) {
 	b.restUntil = now.Add(after)
 }
 
+// news says whether a call that was begun then can tell anything of what came after the latest refusal.
+func (b *breaker) news(begun time.Time) bool { return b.refusedAt.IsZero() || begun.After(b.refusedAt) }
+
 // took tells that a call was taken, whatever becomes of it. It says whether that closed it.
-func (b *breaker) took() (closed bool) {
+func (b *breaker) took(begun time.Time) (closed bool) {
+	if !b.news(begun) {
+		return false
+	}
 	b.taken = true
 	return !b.tripped && b.close()
 }
 
 // went tells that a call went as calls do.
-func (b *breaker) went() (closed bool) {
-	b.taken = true
+func (b *breaker) went(begun time.Time) (closed bool) {
 	b.count(false)
+	if !b.news(begun) {
+		return false
+	}
+	b.taken = true
 	return b.close()
 }
 

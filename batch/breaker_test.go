@@ -33,7 +33,7 @@ func TestABreakerTripsWhenHalfOfTheCallsBreak(t *testing.T) {
 				if r == 'x' {
 					b.broke(now, "502")
 				} else {
-					b.went()
+					b.went(now)
 				}
 			}
 			_, ok := b.allows(now)
@@ -59,12 +59,12 @@ func TestATrippedBreakerIsClosedByACallThatWentOnly(t *testing.T) {
 		require.True(t, ok)
 		b.begin(now)
 		require.Equal(t, BreakerHalfOpen, b.state(now).Position)
-		require.False(t, b.took(), "it took calls before, too, and broke them")
+		require.False(t, b.took(now), "it took calls before, too, and broke them")
 		require.True(t, b.broke(now, "503"))
 	}
 	now = now.Add(8 * minRest)
 	b.begin(now)
-	require.True(t, b.went())
+	require.True(t, b.went(now))
 	require.Equal(t, BreakerClosed, b.state(now).Position)
 	require.False(t, b.broke(now, "504"), "it begins anew")
 }
@@ -72,9 +72,9 @@ func TestATrippedBreakerIsClosedByACallThatWentOnly(t *testing.T) {
 // The numbers to call from are the host's: what is kept of them is bounded.
 func TestCallersAreForgotten(t *testing.T) {
 	c, now := newTestCarrier(dialer.Limits{}), noon()
-	c.learn(fateCaller, "+15550000", now, complaint{time.Hour, "not verified", ""})
+	c.learn(fateCaller, "+15550000", now, now, complaint{time.Hour, "not verified", ""})
 	for i := range 5000 {
-		c.learn(fateBroke, dialer.Phone("+1555"+string(rune('a'+i%26))+time.Duration(i).String()), now, complaint{})
+		c.learn(fateBroke, dialer.Phone("+1555"+string(rune('a'+i%26))+time.Duration(i).String()), now, now, complaint{})
 	}
 	require.LessOrEqual(t, len(c.callers), 1000)
 	require.Contains(t, c.callers, dialer.Phone("+15550000"), "it rests")

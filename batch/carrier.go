@@ -384,8 +384,8 @@ const (
 	fateUnasked                     // nothing: it was not asked for the call, or had no time to answer
 )
 
-// learn takes up what a call from a number told.
-func (c *carrier) learn(f fate, from dialer.Phone, now time.Time, why complaint) {
+// learn takes up what a call from a number told that was begun then.
+func (c *carrier) learn(f fate, from dialer.Phone, begun, now time.Time, why complaint) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	caller := c.callers[from]
@@ -404,11 +404,11 @@ func (c *carrier) learn(f fate, from dialer.Phone, now time.Time, why complaint)
 		carrierOpened, callerOpened := c.breaker.broke(now, why.cause), caller.broke(now, why.cause)
 		changed = carrierOpened || callerOpened
 	case fateTook:
-		changed = c.breaker.took()
-		changed = caller != nil && caller.took() || changed
+		changed = c.breaker.took(begun)
+		changed = caller != nil && caller.took(begun) || changed
 	case fateWent:
-		changed = c.breaker.went()
-		changed = caller != nil && caller.went() || changed
+		changed = c.breaker.went(begun)
+		changed = caller != nil && caller.went(begun) || changed
 	case fateUnasked:
 		c.breaker.unused()
 		if caller != nil {

@@ -51,10 +51,10 @@ func refuse(t *testing.T, c *carrier, s *counted, at time.Time, reason WaitReaso
 }
 
 func refused(c *carrier, now time.Time, after time.Duration) {
-	c.learn(fateUnavailable, "", now, complaint{after: after, cause: "full"})
+	c.learn(fateUnavailable, "", now, now, complaint{after: after, cause: "full"})
 }
 
-func took(c *carrier) { c.learn(fateTook, "", noon(), complaint{}) }
+func took(c *carrier, now time.Time) { c.learn(fateTook, "", now, now, complaint{}) }
 
 func TestChannelsAreHandedOverInTurn(t *testing.T) {
 	c, now := newTestCarrier(dialer.Limits{Channels: 2}), noon()
@@ -182,7 +182,7 @@ func TestACarrierRestsLongerEachTime(t *testing.T) {
 		now = until
 		take(t, c, a, now) // the probe
 	}
-	took(c)
+	took(c, now)
 	take(t, c, a, now)
 	refused(c, now, 0)
 	require.Equal(t, now.Add(time.Second), refuse(t, c, a, now, WaitNoCarrier), "it begins anew")
@@ -212,7 +212,7 @@ func TestFewProbesAtATime(t *testing.T) {
 	probe(t, c, a, now)
 	require.Equal(t, now.Add(probeTime), refuse(t, c, a, now, WaitNoCarrier))
 	refuse(t, c, b, now, WaitNoCarrier)
-	took(c)
+	took(c, now)
 	require.Equal(t, 1, a.woken)
 	require.Equal(t, 1, b.woken)
 	take(t, c, b, now)
@@ -260,7 +260,7 @@ func TestARestLosesNoChannel(t *testing.T) {
 	now = now.Add(time.Second)
 	probe(t, c, b, now)
 	refuse(t, c, a, now, WaitNoCarrier)
-	took(c)
+	took(c, now)
 	c.release(maxProbes)
 	take(t, c, a, now)
 	take(t, c, b, now)

@@ -23,7 +23,7 @@ var (
 
 	errNoOther     = fmt.Errorf("%w: %w", dialer.ErrNotPlaced, errors.New("no other carrier of the number is left"))
 	errOthersTaken = fmt.Errorf("%w: no other carrier of the number had room in time: %w", dialer.ErrNotPlaced, errAgain)
-	errNoRoute     = fmt.Errorf("%w: the directory does not say how else to place it: %w", dialer.ErrNotPlaced, errAgain)
+	errChanged     = fmt.Errorf("%w: what it was to be placed by has changed: %w", dialer.ErrNotPlaced, errAgain)
 	errStopping    = fmt.Errorf("%w: the engine stops: %w", dialer.ErrNotPlaced, errAgain)
 	errRefused     = fmt.Errorf("%w: the carrier refused it before the engine stopped: %w", dialer.ErrNotPlaced, errAgain)
 )
@@ -101,8 +101,8 @@ func (s *scheduler) redirect(now time.Time) {
 		case !a.stranded || s.calls[a.id] != a: // it was ended meanwhile
 		case s.draining:
 			s.ended(a.id, dialer.Outcome{}, errStopping, now)
-		case a.job.route == nil:
-			s.ended(a.id, dialer.Outcome{}, errNoRoute, now)
+		case !s.stands(a):
+			s.ended(a.id, dialer.Outcome{}, errChanged, now)
 		case !s.hasOther(a): // they were taken away
 			s.ended(a.id, dialer.Outcome{}, errNoOther, now)
 		case !s.goOn(a, full, now):
@@ -110,6 +110,14 @@ func (s *scheduler) redirect(now time.Time) {
 		}
 	}
 	clear(waiting[len(s.stranded):])
+}
+
+// stands says whether a stranded attempt may still be placed as it was begun. If not it is queued again, where what
+// has changed holds for it as for everybody: a recipient of a cancelled batch is cancelled then.
+func (s *scheduler) stands(a *attempt) bool {
+	j := a.job
+	return j.route != nil && j.route.from == a.from && s.limit > 0 &&
+		j.batch.CancelledAt.IsZero() && j.batch.PausedAt.IsZero()
 }
 
 // gate is what one call of several would be refused at as the others are.
@@ -140,7 +148,8 @@ func (s *scheduler) goOn(a *attempt, full map[gate]bool, now time.Time) bool {
 			continue
 		}
 		r.balancer.gave(order, i)
-		a.carrier, a.units, a.stranded = c, r.units, false
+		a.carrier, a.units, a.stranded, a.begun = c, r.units, false, now
+		a.call.Agent = a.job.endpoint.agent
 		ev := s.event(a)
 		ev.Carrier, ev.Tries = c.name, slices.Clone(a.tries)
 		s.setDeadline(a, now.Add(a.job.batch.RingTimeout+s.grace))

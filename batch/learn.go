@@ -15,7 +15,7 @@ func (s *scheduler) advances(a *attempt, stage dialer.Stage, now time.Time) {
 		f = fateWent // at once: it may last for hours
 	}
 	if a.carrier != nil {
-		a.carrier.learn(f, a.from, now, complaint{})
+		a.carrier.learn(f, a.from, a.begun, now, complaint{})
 	}
 	s.reached(a)
 }
@@ -23,7 +23,7 @@ func (s *scheduler) advances(a *attempt, stage dialer.Stage, now time.Time) {
 func (s *scheduler) reached(a *attempt) {
 	id := a.job.batch.AgentID
 	if b := s.agents[id]; b != nil {
-		b.took()
+		b.took(a.begun)
 		if b.refusals == 0 {
 			delete(s.agents, id)
 		}
@@ -48,7 +48,7 @@ func (s *scheduler) learn(a *attempt, v verdict, o dialer.Outcome, err error, no
 		why.cause = err.Error()
 	}
 	why.cause = clean(why.cause)
-	a.carrier.learn(a.fate(v, o, err), a.from, now, why)
+	a.carrier.learn(a.fate(v, o, err), a.from, a.begun, now, why)
 }
 
 func (s *scheduler) unreached(a *attempt, after time.Duration, now time.Time) {

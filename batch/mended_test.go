@@ -232,7 +232,16 @@ func TestARecipientThatIsAlwaysRefusedDoesNotBlockItsBatch(t *testing.T) {
 		w.script(1, 40, fake.Behaviour{Ring: time.Second, Talk: time.Second})
 		w.run()
 		b := w.create(request(40))
-		got := w.awaitOver(b.ID, time.Hour)
+		w.await(b.ID, time.Hour, func(c fsm.Counts) bool { return c.Completed == 39 })
+		pass(24 * time.Hour)
+		require.Equal(t, 1, w.batch(b.ID).Counts.Queued, "the carrier may be down, for all that is known")
+		for range 200 { // others show that it is not
+			w.awaitOver(w.create(batch.Request{
+				Name: "other", AgentID: "agent", NumberID: "number", Recipients: numbers(50, 1),
+			}).ID, time.Hour)
+			pass(2 * time.Minute)
+		}
+		got := w.batch(b.ID)
 		require.Equal(t, fsm.Counts{Completed: 39, Failed: 1, Unplaced: 1}, got.Counts)
 		require.Contains(t, w.recipients(b.ID)[0].Error, "unavailable")
 	})

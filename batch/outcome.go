@@ -23,8 +23,9 @@ var (
 )
 
 // maxRefusals is how often a recipient is queued again because its carrier is unavailable, if the
-// carrier takes other calls all the while.
-const maxRefusals = 10
+// carrier takes other calls all the while. A carrier that is full now and then, without having said how many calls
+// it takes, refuses the first of a batch often.
+const maxRefusals = 100
 
 func dialerDetached(err error) bool { return errors.Is(err, dialer.ErrDetached) }
 

@@ -139,13 +139,15 @@ func TestUnusedCallsWeighNothing(t *testing.T) {
 
 func TestNoticesAreSeen(t *testing.T) {
 	c := newTestCarrier(dialer.Limits{})
-	c.learn(fateUnavailable, "", noon(), complaint{cause: "401 for +1202555", notice: "the account is refused"})
+	c.learn(fateUnavailable, "", noon(), noon(), complaint{cause: "401 for +1202555", notice: "the account is refused"})
 	require.Equal(t, "it rests, because it takes no calls at present: the account is refused", c.condition("", 1, noon()))
 	require.Contains(t, c.condition("", 1, noon().Add(2*time.Second)), "the account is refused")
-	took(c)
-	require.NotContains(t, c.condition("", 1, noon()), "refused")
+	c.learn(fateTook, "", noon(), noon().Add(time.Minute), complaint{})
+	require.Contains(t, c.condition("", 1, noon().Add(2*time.Second)), "refused", "it was begun before that")
+	took(c, noon().Add(2*time.Second))
+	require.NotContains(t, c.condition("", 1, noon().Add(2*time.Second)), "refused")
 	later := noon().Add(time.Hour)
-	c.learn(fateCaller, "+1", later, complaint{notice: "not verified"})
+	c.learn(fateCaller, "+1", later, later, complaint{notice: "not verified"})
 	require.Contains(t, c.condition("+1", 1, later), ": not verified")
 }
 

@@ -254,7 +254,7 @@ type placement struct {
 func (s *scheduler) begin(p plan, c store.Claimed, now time.Time) placement {
 	a := &attempt{
 		id: c.Call.ID, index: c.Call.Index, number: c.Call.Attempt, job: p.job, carrier: p.carrier,
-		units: p.route.units, from: c.Call.From, status: fsm.Dispatched,
+		units: p.route.units, from: c.Call.From, status: fsm.Dispatched, begun: now,
 	}
 	p.job.own++
 	s.calls[a.id] = a

@@ -17,6 +17,7 @@ type simCarrier struct {
 	resumes bool
 	limits  dialer.Limits
 	down    bool
+	breaks  bool                  // every call breaks down
 	records map[string]*simRecord // by call id
 }
 
@@ -98,6 +99,11 @@ func (c *simCarrier) drawScript() script {
 
 func (c *simCarrier) misbehave(s *script) {
 	w := c.w
+	if c.breaks {
+		w.seen.fault(carrierReplyLost)
+		s.replyLost = true
+		return
+	}
 	k := carrierReplyLost + faultKind(w.rng.IntN(int(reportLate-carrierReplyLost)+1))
 	if !w.prof.on[k] || !w.chance(max(5/w.prof.storm, 2)) {
 		return

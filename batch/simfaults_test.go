@@ -219,8 +219,11 @@ func (w *simWorld) carrierGoesDown() {
 	c := w.carriers[w.rng.IntN(len(w.carriers))]
 	w.seen.fault(carrierDown)
 	c.down = true
-	w.tell("%s is down", c.name)
-	w.do(w.between(5*time.Second, 5*time.Minute), func() { c.down = false; w.tell("%s is up", c.name) })
+	if w.prof.on[carrierReplyLost] && w.chance(3) {
+		c.down, c.breaks = false, true
+	}
+	w.tell("%s is down, or breaks its calls: %t", c.name, c.breaks)
+	w.do(w.between(5*time.Second, 5*time.Minute), func() { c.down, c.breaks = false, false; w.tell("%s is up", c.name) })
 }
 
 func (w *simWorld) changeLimit() {
