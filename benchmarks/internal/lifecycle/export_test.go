@@ -1,0 +1,4 @@
+package lifecycle
+
+// Next is the switch statement.
+var Next = next

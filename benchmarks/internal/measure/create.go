@@ -1,0 +1,129 @@
+package measure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/outdial/outdial/batch"
+	"github.com/outdial/outdial/benchmarks/internal/lab"
+	"github.com/outdial/outdial/benchmarks/internal/report"
+	"github.com/outdial/outdial/benchmarks/internal/systems"
+	"github.com/outdial/outdial/dialer"
+)
+
+// Create measures how long it takes until a whole batch is durable.
+func Create(size Size) Measure {
+	n, times := size.of(batchSize, batchSize, 200), size.of(10, 5, 1)
+	m := Measure{
+		Name:  "create",
+		Title: fmt.Sprintf("Creating a batch of %d", n),
+		Work: fmt.Sprintf("One batch of %d recipients, each with a number and a name, until it is durable; mean of %d batches "+
+			"after a first one.", n, times),
+		Notes: []string{
+			"outdial checks the request, fingerprints it and keeps counts; River's rows have more columns and indexes.",
+			"A floor writes rows of a key and bytes in one transaction, as many as outdial's rows took: in PostgreSQL's log, in SQLite's file.",
+		},
+		Metrics: []report.Metric{
+			{Key: "ms", Name: "time", Unit: "ms", Digits: 1},
+			{Key: "bytes", Name: "written", Unit: "bytes/recipient", Digits: 0},
+		},
+	}
+	for _, s := range systems.Stores() {
+		m.add("outdial, "+s.Name, s.Durability, "", func(ctx context.Context, l *lab.Lab) (report.Sample, error) {
+			return createOutdial(ctx, l, s, n, times)
+		})
+	}
+	m.add("River, PostgreSQL, InsertManyFast", systems.PostgresSync, "",
+		func(ctx context.Context, l *lab.Lab) (report.Sample, error) {
+			c, closing, err := systems.RiverPostgresInserter(ctx, l)
+			if err != nil {
+				return nil, err
+			}
+			jobs := systems.RiverJobs(0, n, "")
+			return timeCreates(ctx, l, times, closing, func() error { _, err := c.InsertManyFast(ctx, jobs); return err })
+		})
+	m.add("River, SQLite, InsertManyFast", systems.SQLiteFull, "",
+		func(ctx context.Context, l *lab.Lab) (report.Sample, error) {
+			c, closing, err := systems.RiverSQLiteInserter(ctx, l)
+			if err != nil {
+				return nil, err
+			}
+			jobs := systems.RiverJobs(0, n, "")
+			return timeCreates(ctx, l, times, closing, func() error { _, err := c.InsertManyFast(ctx, jobs); return err })
+		})
+	for _, always := range []bool{false, true} {
+		s := systems.Asynq(always, false)
+		m.add(s.Name, s.Durability, "16 at once", func(ctx context.Context, l *lab.Lab) (report.Sample, error) {
+			r, err := l.Redis(ctx, always)
+			if err != nil {
+				return nil, err
+			}
+			empty := func() error { return r.Empty(ctx) }
+			return timeCreates(ctx, l, times, empty, func() error { return systems.EnqueueAsynq(ctx, r, 0, n, "default") })
+		})
+	}
+	m.add("floor: PostgreSQL COPY", systems.PostgresSync, "",
+		func(ctx context.Context, l *lab.Lab) (report.Sample, error) {
+			return createCopy(ctx, l, n, times)
+		})
+	m.add("floor: SQLite, one transaction", systems.SQLiteFull, "",
+		func(ctx context.Context, l *lab.Lab) (report.Sample, error) {
+			return createRows(ctx, l, n, times)
+		})
+	m.Goals = []Goal{
+		{Text: "PostgreSQL ≤ River's InsertManyFast", Unit: " ×", Value: ratio("ms", "outdial, PostgreSQL", "River, PostgreSQL, InsertManyFast"), Most: 1},
+		{Text: "SQLite ≤ River's InsertManyFast", Unit: " ×", Value: ratio("ms", "outdial, SQLite", "River, SQLite, InsertManyFast"), Most: 1},
+		{Text: "PostgreSQL ≤ 2 × COPY", Unit: " ×", Value: ratio("ms", "outdial, PostgreSQL", "floor: PostgreSQL COPY"), Most: 2},
+		{Text: "SQLite ≤ 2 × one transaction", Unit: " ×", Value: ratio("ms", "outdial, SQLite", "floor: SQLite, one transaction"), Most: 2},
+	}
+	return m
+}
+
+func (m *Measure) add(name, durability, settings string, run func(context.Context, *lab.Lab) (report.Sample, error)) {
+	m.Rows = append(m.Rows, Contender{name, durability, settings, run})
+}
+
+// timeCreates times create, after a first time that does not count, and closes.
+func timeCreates(ctx context.Context, l *lab.Lab, times int, closing, create func() error) (s report.Sample, err error) {
+	defer func() { err = errors.Join(err, closing()) }()
+	if err := create(); err != nil {
+		return nil, err
+	}
+	if err := l.Settle(ctx); err != nil {
+		return nil, err
+	}
+	begun := time.Now()
+	for range times {
+		if err := create(); err != nil {
+			return nil, err
+		}
+	}
+	return report.Sample{"ms": millis(time.Since(begun)) / float64(times)}, nil
+}
+
+func createOutdial(ctx context.Context, l *lab.Lab, kind systems.Store, n, times int) (report.Sample, error) {
+	s, closing, err := kind.Open(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	e, err := systems.NewEngine(s, systems.Limits{systems.Org: n}, nobody{})
+	if err != nil {
+		return nil, errors.Join(err, closing())
+	}
+	r := systems.Request(n, n)
+	return timeCreates(ctx, l, times, closing, func() error { return createOnce(ctx, e, r) })
+}
+
+func createOnce(ctx context.Context, e *batch.Engine, r batch.Request) error {
+	_, err := e.Create(ctx, systems.Org, r)
+	return err
+}
+
+// nobody is a carrier for engines that do not run.
+type nobody struct{}
+
+func (nobody) Dial(context.Context, dialer.Call, func(dialer.Progress)) (dialer.Outcome, error) {
+	return dialer.Outcome{}, dialer.ErrNotPlaced
+}

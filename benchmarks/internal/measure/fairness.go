@@ -1,0 +1,89 @@
+package measure
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/outdial/outdial/benchmarks/internal/lab"
+	"github.com/outdial/outdial/benchmarks/internal/load"
+	"github.com/outdial/outdial/benchmarks/internal/report"
+	"github.com/outdial/outdial/benchmarks/internal/systems"
+)
+
+// Fairness measures how small batches fare behind a large one.
+func Fairness(size Size) Measure {
+	large, small, each := size.of(5_000, 2_000, 200), size.of(50, 50, 10), size.of(20, 20, 5)
+	slots := small
+	lengths := load.Uniform(large+small*each, shortest, longest, 3)
+	work := load.Load{Slots: slots, Batches: append(
+		load.Split(lengths[:large], large, slots), load.Split(lengths[large:], each, slots)...)}
+	m := Measure{
+		Name:  "fairness",
+		Title: "Small batches behind a large one",
+		Work: fmt.Sprintf("A batch of %d calls and behind it %d batches of %d, %d slots. A batch's fair share is one of %d of the slots, "+
+			"and its time all of its calls one after the other in that.", large, small, each, slots, small+1),
+		Notes: []string{
+			"Jain's index is that of the time that slots spent on each batch while all batches had calls to begin: 1 is fair, " +
+				fmt.Sprintf("%.3f is everything to one.", 1/float64(small+1)),
+			"Where all batches never ran together, there is no index to tell.",
+		},
+		Metrics: []report.Metric{
+			{Key: "worst", Name: "slowest small batch, over its fair share's time", Unit: "×", Digits: 2},
+			{Key: "median", Name: "median small batch", Unit: "×", Digits: 2},
+			{Key: "jain", Name: "Jain's index", Digits: 3},
+		},
+	}
+	contenders := append([]systems.System{systems.Semaphore()}, systems.Outdial()...)
+	contenders = append(contenders, systems.RiverFast(0), systems.Asynq(false, true))
+	for _, s := range contenders {
+		m.add(s.Name, s.Durability, s.Settings, func(ctx context.Context, l *lab.Lab) (report.Sample, error) {
+			w, _, err := s.Time(ctx, l, work)
+			if err != nil {
+				return nil, err
+			}
+			return fairnessOf(w.Spans(), work), nil
+		})
+	}
+	for _, s := range systems.Outdial() {
+		m.Goals = append(m.Goals,
+			Goal{Text: s.Name + ": each small batch ≤ 1.3 × its fair share's time", Unit: " ×", Value: figure("worst", s.Name), Most: 1.3},
+			Goal{Text: s.Name + ": Jain's index ≥ 0.99", Value: figure("jain", s.Name), Least: 0.99})
+	}
+	return m
+}
+
+func fairnessOf(spans []load.Span, work load.Load) report.Sample {
+	share := float64(len(work.Batches)) / float64(work.Slots) // how much longer a share takes than a slot
+	var over []float64
+	for i, took := range doneAfter(spans, len(work.Batches)) {
+		if i == 0 {
+			continue // the large one
+		}
+		var sum time.Duration
+		for _, d := range work.Batches[i].Lengths {
+			sum += d
+		}
+		over = append(over, float64(took)/(float64(sum)*share))
+	}
+	slices.Sort(over)
+	s := report.Sample{"worst": over[len(over)-1], "median": over[len(over)/2]}
+	if from, to := together(spans, len(work.Batches)); from < to {
+		s["jain"] = load.Jain(load.Shares(spans, len(work.Batches), from, to))
+	}
+	return s
+}
+
+// together is from when to when every batch had a call in progress before and one to begin: from the
+// latest first begin of a batch to the earliest last begin.
+func together(spans []load.Span, batches int) (from, to time.Duration) {
+	first, last := make([]time.Duration, batches), make([]time.Duration, batches)
+	for i := range first {
+		first[i] = time.Duration(1<<63 - 1)
+	}
+	for _, s := range spans {
+		first[s.Batch], last[s.Batch] = min(first[s.Batch], s.Begin), max(last[s.Batch], s.Begin)
+	}
+	return slices.Max(first), slices.Min(last)
+}

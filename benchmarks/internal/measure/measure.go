@@ -1,0 +1,176 @@
+// Package measure has what is measured, one measure a file, and runs it: each round has every contender
+// once, one after the other, so that a machine which drifts does so for all of them.
+package measure
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/outdial/outdial/benchmarks/internal/lab"
+	"github.com/outdial/outdial/benchmarks/internal/report"
+)
+
+// Measure is a question, and who is asked.
+type Measure struct {
+	Name    string // as the command line has it
+	Title   string
+	Work    string
+	Notes   []string
+	Metrics []report.Metric // the chart shows the first
+	Rows    []Contender
+	Goals   []Goal
+}
+
+// Contender is asked once in each round.
+type Contender struct {
+	Name       string
+	Durability string
+	Settings   string
+	Run        func(ctx context.Context, l *lab.Lab) (report.Sample, error)
+}
+
+// Goal is what shall be reached within one run.
+type Goal struct {
+	Text  string
+	Unit  string
+	Value func(at At) float64 // in one round; NaN where something of it is missing
+	Least float64             // 0: no bound
+	Most  float64             // 0: no bound
+}
+
+// At is what the contender of that name reached in a round, NaN where it was not there.
+type At func(contender, metric string) float64
+
+// Size is how much work there is.
+type Size uint8
+
+// The sizes.
+const (
+	Full  Size = iota // as the goals are meant
+	Short             // some seconds each: a look
+	Tiny              // as little as gives a table: a test of the benchmarks themselves
+)
+
+// String is the size's name.
+func (s Size) String() string { return [...]string{"full", "short", "tiny"}[s] }
+
+// of picks a number for the size.
+func (s Size) of(full, short, tiny int) int { return [...]int{full, short, tiny}[s] }
+
+// Run measures. What happens is told to log as it happens.
+func (m *Measure) Run(ctx context.Context, l *lab.Lab, rounds int, log io.Writer) (*report.Result, error) {
+	begun := time.Now()
+	res := &report.Result{Name: m.Name, Title: m.Title, Work: m.Work, Notes: m.Notes, Metrics: m.Metrics}
+	for _, c := range m.Rows {
+		res.Rows = append(res.Rows, &report.Row{Name: c.Name, Durability: c.Durability, Settings: c.Settings})
+	}
+	for round := range rounds {
+		for i, c := range m.Rows {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			row := res.Rows[i]
+			if row.Missing != "" {
+				row.Rounds = append(row.Rounds, nil)
+				continue
+			}
+			begun := time.Now()
+			sample, err := c.run(ctx, l)
+			if err != nil {
+				row.Missing = fmt.Sprintf("round %d: %v", round+1, err)
+			}
+			row.Rounds = append(row.Rounds, sample)
+			fmt.Fprintf(log, "%s %d/%d %s:%s (%.1f s in all)\n",
+				m.Name, round+1, rounds, c.Name, m.line(sample, err), time.Since(begun).Seconds())
+		}
+	}
+	for _, g := range m.Goals {
+		res.Verdicts = append(res.Verdicts, g.verdict(res))
+	}
+	res.Seconds = time.Since(begun).Seconds()
+	return res, nil
+}
+
+// patience is how long a contender may take for one round; who takes longer has failed.
+const patience = 10 * time.Minute
+
+func (c Contender) run(ctx context.Context, l *lab.Lab) (report.Sample, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return c.Run(ctx, l)
+}
+
+func (m *Measure) line(s report.Sample, err error) string {
+	if err != nil {
+		return " " + err.Error()
+	}
+	var parts []string
+	for _, metric := range m.Metrics {
+		if v, ok := s[metric.Key]; ok {
+			parts = append(parts, strings.TrimSpace(fmt.Sprintf("%s %s %s", metric.Name, report.Number(v, metric.Digits), metric.Unit)))
+		}
+	}
+	return " " + strings.Join(parts, "; ")
+}
+
+func (g Goal) verdict(r *report.Result) report.Verdict {
+	v := report.Verdict{Goal: g.Text, Got: "–"}
+	s, ok := report.StatOf(g.perRound(r))
+	if !ok {
+		return v
+	}
+	v.Measured = true
+	v.Met = (g.Least == 0 || s.Median >= g.Least) && (g.Most == 0 || s.Median <= g.Most)
+	const digits = 2
+	v.Got = fmt.Sprintf("%s%s (%s to %s)", report.Number(s.Median, digits), g.Unit,
+		report.Number(s.Min, digits), report.Number(s.Max, digits))
+	return v
+}
+
+func (g Goal) perRound(r *report.Result) []float64 {
+	var all []float64
+	if len(r.Rows) == 0 {
+		return nil
+	}
+	for round := range r.Rows[0].Rounds {
+		all = append(all, g.Value(func(contender, metric string) float64 {
+			for _, row := range r.Rows {
+				if row.Name != contender {
+					continue
+				}
+				if v, ok := row.Rounds[round][metric]; ok {
+					return v
+				}
+			}
+			return math.NaN()
+		}))
+	}
+	return all
+}
+
+// ratio is one contender's figure over another's.
+func ratio(metric, one, other string) func(At) float64 {
+	return func(at At) float64 { return at(one, metric) / at(other, metric) }
+}
+
+// figure is a contender's own.
+func figure(metric, one string) func(At) float64 {
+	return func(at At) float64 { return at(one, metric) }
+}
+
+// lead is by how much one contender's figure is above another's.
+func lead(metric, one, other string) func(At) float64 {
+	return func(at At) float64 { return at(one, metric) - at(other, metric) }
+}
+
+// All are the measures, the most important first.
+func All(size Size) []Measure {
+	return []Measure{
+		Slots(size), Throughput(size), Create(size), TwoLimits(size), Fairness(size), Organisations(size), Depth(size),
+		Memory(size), Lifecycle(size), Reads(size), Nodes(size), Floor(size),
+	}
+}

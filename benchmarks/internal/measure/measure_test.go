@@ -1,0 +1,95 @@
+package measure_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/outdial/outdial/benchmarks/internal/lab"
+	"github.com/outdial/outdial/benchmarks/internal/measure"
+	"github.com/outdial/outdial/benchmarks/internal/report"
+)
+
+// contender reaches a figure more in each round, and fails from a round on.
+func contender(name string, order *[]string, first float64, failing int) measure.Contender {
+	round := 0
+	return measure.Contender{Name: name, Run: func(context.Context, *lab.Lab) (report.Sample, error) {
+		*order = append(*order, name)
+		if round++; round >= failing {
+			return nil, errors.New("broke down")
+		}
+		return report.Sample{"x": first * float64(round)}, nil
+	}}
+}
+
+func TestRoundsAreInterleavedAndGoalsAreOfOneRound(t *testing.T) {
+	var order []string
+	const never = 100
+	ratio := func(at measure.At) float64 { return at("a", "x") / at("b", "x") }
+	none := func(at measure.At) float64 { return at("a", "x") - at("c", "x") }
+	m := measure.Measure{
+		Name: "m", Rows: []measure.Contender{
+			contender("a", &order, 3, never), contender("b", &order, 2, never), contender("c", &order, 1, 2),
+		},
+		Goals: []measure.Goal{
+			{Text: "met", Value: ratio, Least: 1.5}, {Text: "missed", Value: ratio, Least: 1.51}, {Text: "above", Value: ratio, Most: 1.4},
+			{Text: "one round", Value: none, Least: 2},
+			{Text: "median 6", Value: func(at measure.At) float64 { return at("a", "x") }, Least: 6.1},
+			{Text: "median 6", Value: func(at measure.At) float64 { return at("a", "x") }, Most: 5.9},
+			{Text: "absent", Value: func(at measure.At) float64 { return at("d", "x") }, Least: 1},
+		},
+	}
+	res, err := m.Run(t.Context(), nil, 3, io.Discard)
+	require.NoError(t, err)
+	require.Equal(t, []string{"a", "b", "c", "a", "b", "c", "a", "b"}, order, "who broke down is not asked again")
+	require.Equal(t, "round 2: broke down", res.Rows[2].Missing)
+	require.Len(t, res.Rows[2].Rounds, 3)
+	type is struct{ measured, met bool }
+	for i, want := range []is{{true, true}, {true, false}, {true, false}, {true, true}, {true, false}, {true, false}, {false, false}} {
+		v := res.Verdicts[i]
+		require.Equal(t, want, is{v.Measured, v.Met}, v.Goal)
+	}
+	require.Equal(t, "1.50 (1.50 to 1.50)", res.Verdicts[0].Got)
+}
+
+func TestEachContenderOfAMeasureHasItsOwnName(t *testing.T) {
+	for _, size := range []measure.Size{measure.Full, measure.Short, measure.Tiny} {
+		names := map[string]bool{}
+		for _, m := range measure.All(size) {
+			require.False(t, names[m.Name], m.Name)
+			names[m.Name] = true
+			rows := map[string]bool{}
+			for _, c := range m.Rows {
+				require.False(t, rows[c.Name], "%s: %s", m.Name, c.Name)
+				rows[c.Name] = true
+				require.NotEmpty(t, c.Durability, c.Name)
+			}
+			goalsNameContenders(t, m, rows)
+		}
+	}
+}
+
+// A goal that names a contender which there is not would never be missed.
+func goalsNameContenders(t *testing.T, m measure.Measure, rows map[string]bool) {
+	t.Helper()
+	keys := map[string]bool{}
+	for _, metric := range m.Metrics {
+		keys[metric.Key] = true
+	}
+	for _, g := range m.Goals {
+		asked := 0
+		v := g.Value(func(contender, metric string) float64 {
+			asked++
+			require.True(t, rows[contender], "%s: %s", g.Text, contender)
+			require.True(t, keys[metric], "%s: %s", g.Text, metric)
+			return math.NaN()
+		})
+		require.Positive(t, asked, g.Text)
+		require.True(t, math.IsNaN(v), "%s: what is missing must not meet it", g.Text)
+		require.True(t, g.Least != 0 || g.Most != 0, g.Text)
+	}
+}

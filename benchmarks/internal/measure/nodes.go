@@ -1,0 +1,81 @@
+package measure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/outdial/outdial/benchmarks/internal/lab"
+	"github.com/outdial/outdial/benchmarks/internal/report"
+	"github.com/outdial/outdial/benchmarks/internal/systems"
+)
+
+// Nodes measures what several nodes over one database reach together.
+func Nodes(size Size) Measure {
+	calls, slots, many := size.of(40_000, 10_000, 200), size.of(1_000, 1_000, 20), size.of(40, 40, 4)
+	m := Measure{
+		Name:  "nodes",
+		Title: "Nodes over one PostgreSQL",
+		Work: fmt.Sprintf("%d calls that take no time, of one organisation or of %d, %d slots together, dialled by so many nodes; from the first begin of a "+
+			"call until all outcomes are written.", calls, many, slots),
+		Notes: []string{"Each node is an engine with a store and connections of its own; all are in this process, on this machine, with the database."},
+		Metrics: []report.Metric{
+			{Key: "rate", Name: "rate", Unit: "calls/s", Digits: 0},
+			{Key: "cpu", Name: "CPU of the nodes", Unit: "µs/call", Digits: 1},
+		},
+	}
+	kind := systems.Stores()[2]
+	name := func(nodes, orgs int) string { return fmt.Sprintf("outdial, nodes: %d, organisations: %d", nodes, orgs) }
+	for _, orgs := range []int{1, many} {
+		for _, nodes := range []int{1, 2, 4} {
+			m.add(name(nodes, orgs), kind.Durability, "", func(ctx context.Context, l *lab.Lab) (report.Sample, error) {
+				return dialTogether(ctx, l, nodes, orgs, calls/orgs, slots/orgs)
+			})
+		}
+	}
+	for _, nodes := range []int{2, 4} {
+		m.Goals = append(m.Goals, Goal{
+			Text: fmt.Sprintf("one organisation: %d nodes ≥ 0.95 × one", nodes), Unit: " ×",
+			Value: ratio("rate", name(nodes, 1), name(1, 1)), Least: 0.95,
+		})
+	}
+	m.Goals = append(m.Goals, Goal{
+		Text: fmt.Sprintf("%d organisations: 2 nodes above 1", many), Unit: " ×",
+		Value: ratio("rate", name(2, many), name(1, many)), Least: 1.0001,
+	})
+	return m
+}
+
+func dialTogether(ctx context.Context, l *lab.Lab, nodes, orgs, each, limit int) (s report.Sample, err error) {
+	limits, c := systems.Limits{}, &systems.Carrier{}
+	names := orgNames("org", orgs, limit, limits)
+	all, err := systems.NewNodes(ctx, l, limits, c, nodes)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		for _, b := range all {
+			err = errors.Join(err, b.Stop())
+		}
+		for i := range all { // the first one, whose database it is, is the last
+			err = errors.Join(err, all[len(all)-1-i].Close())
+		}
+	}()
+	if err := create(ctx, all[0], names, each, limit); err != nil {
+		return nil, err
+	}
+	if err := l.Settle(ctx); err != nil {
+		return nil, err
+	}
+	used := cpu()
+	for _, b := range all {
+		b.Run()
+	}
+	s, err = untilIdle(ctx, all[0], names, 0, orgs*each, used)
+	if err != nil {
+		return nil, err
+	}
+	s["rate"] = 1e6 / s["us"]
+	delete(s, "us")
+	return s, nil
+}

@@ -1,0 +1,164 @@
+package measure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/outdial/outdial/benchmarks/internal/lab"
+	"github.com/outdial/outdial/benchmarks/internal/report"
+	"github.com/outdial/outdial/benchmarks/internal/systems"
+)
+
+// Organisations measures what a call costs when its like are spread over many organisations, and
+// what organisations cost that have nothing to do.
+func Organisations(size Size) Measure {
+	calls, slots := size.of(20_000, 10_000, 200), size.of(1_000, 1_000, 20)
+	counts := []int{1, size.of(100, 100, 10), size.of(10_000, 2_000, 50)}
+	idle := counts[2]
+	m := Measure{
+		Name:  "organisations",
+		Title: "Many organisations",
+		Work: fmt.Sprintf("%d calls that take no time, of %d, %d or %d organisations with a batch each, which share %d slots equally; from the first "+
+			"begin of a call until all outcomes are written. Idle: one organisation has all calls, beside %d that had a call each and are done.",
+			calls, counts[0], counts[1], counts[2], slots, idle),
+		Notes: []string{
+			"Each organisation's step is a transaction of its own: with two calls each, there is little to write together.",
+			"outdial alone: peers know no organisations.",
+		},
+		Metrics: []report.Metric{
+			{Key: "us", Name: "time", Unit: "µs/call", Digits: 1},
+			{Key: "cpu", Name: "CPU of the client", Unit: "µs/call", Digits: 1},
+		},
+	}
+	for _, s := range systems.Stores() {
+		name := func(n int) string { return fmt.Sprintf("outdial, %s, %d", s.Name, n) }
+		for _, n := range counts {
+			m.add(name(n), s.Durability, "", func(ctx context.Context, l *lab.Lab) (report.Sample, error) {
+				return spread(ctx, l, s, n, calls/n, max(1, slots/n))
+			})
+		}
+		beside := fmt.Sprintf("outdial, %s, 1 beside %d idle", s.Name, idle)
+		m.add(beside, s.Durability, "", func(ctx context.Context, l *lab.Lab) (report.Sample, error) {
+			return besideIdle(ctx, l, s, idle, calls, slots)
+		})
+		for _, n := range counts[1:] {
+			m.Goals = append(m.Goals, Goal{
+				Text: fmt.Sprintf("%s: a call of %d organisations ≤ 1.2 × one of 1", s.Name, n), Unit: " ×",
+				Value: ratio("us", name(n), name(1)), Most: 1.2,
+			})
+		}
+		m.Goals = append(m.Goals, Goal{
+			Text: fmt.Sprintf("%s: beside %d idle organisations ≤ 1.05 ×", s.Name, idle), Unit: " ×",
+			Value: ratio("us", beside, name(1)), Most: 1.05,
+		})
+	}
+	return m
+}
+
+// orgNames are that many organisations, each with that limit.
+func orgNames(prefix string, n, limit int, into systems.Limits) []string {
+	var out []string
+	for i := range n {
+		name := fmt.Sprintf("%s_%d", prefix, i)
+		into[name] = limit
+		out = append(out, name)
+	}
+	return out
+}
+
+func spread(ctx context.Context, l *lab.Lab, kind systems.Store, orgs, each, limit int) (s report.Sample, err error) {
+	limits := systems.Limits{}
+	names := orgNames("org", orgs, limit, limits)
+	b, err := systems.NewBench(ctx, l, kind, limits, &systems.Carrier{})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	if err := create(ctx, b, names, each, limit); err != nil {
+		return nil, err
+	}
+	if err := l.Settle(ctx); err != nil {
+		return nil, err
+	}
+	before := cpu()
+	b.Run()
+	return untilIdle(ctx, b, names, 0, orgs*each, before)
+}
+
+// create queues that many recipients for each organisation, in batches as large as they may be.
+func create(ctx context.Context, b *systems.Bench, orgs []string, each, limit int) error {
+	size := min(each, batchSize)
+	return b.Create(ctx, orgs, int(math.Ceil(float64(each)/float64(size))), size, limit)
+}
+
+// untilIdle times calls of the organisations, the first of which comes after those before.
+func untilIdle(
+	ctx context.Context, b *systems.Bench, orgs []string, before int64, calls int, used time.Duration,
+) (report.Sample, error) {
+	begun, err := b.Carrier.Reached(ctx, before+1)
+	if err != nil {
+		return nil, err
+	}
+	end, err := b.Finish(ctx, before+int64(calls))
+	used = cpu() - used
+	if wrong := b.Check(ctx, orgs); wrong != nil || err != nil {
+		return nil, errors.Join(err, wrong)
+	}
+	n := float64(calls)
+	return report.Sample{"us": micros(end.Sub(begun)) / n, "cpu": micros(used) / n}, nil
+}
+
+// besideIdle times one organisation when many others have had their calls.
+func besideIdle(ctx context.Context, l *lab.Lab, kind systems.Store, idle, calls, slots int) (s report.Sample, err error) {
+	limits := systems.Limits{systems.Org: slots}
+	names := orgNames("idle", idle, 1, limits)
+	b, err := systems.NewBench(ctx, l, kind, limits, &systems.Carrier{})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	if err := create(ctx, b, names, 1, 1); err != nil {
+		return nil, err
+	}
+	b.Run()
+	if _, err := b.Carrier.Reached(ctx, int64(idle)); err != nil {
+		return nil, err
+	}
+	if _, err := b.Idle(ctx); err != nil {
+		return nil, err
+	}
+	if err := l.Settle(ctx); err != nil {
+		return nil, err
+	}
+	ids, err := createPaused(ctx, b, calls, slots)
+	if err != nil {
+		return nil, err
+	}
+	used := cpu()
+	for _, id := range ids {
+		if _, err := b.Engine.Resume(ctx, systems.Org, id); err != nil {
+			return nil, err
+		}
+	}
+	return untilIdle(ctx, b, []string{systems.Org}, int64(idle), calls, used)
+}
+
+// createPaused queues calls that an engine which runs does not begin yet.
+func createPaused(ctx context.Context, b *systems.Bench, calls, slots int) (ids []string, err error) {
+	for calls > 0 {
+		r := systems.Request(min(calls, batchSize), slots)
+		r.Paused = true
+		made, err := b.Engine.Create(ctx, systems.Org, r)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, made.ID)
+		calls -= len(r.Recipients)
+	}
+	return ids, nil
+}
+
+func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }

@@ -1,0 +1,192 @@
+package measure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/outdial/outdial/benchmarks/internal/lab"
+	"github.com/outdial/outdial/benchmarks/internal/load"
+	"github.com/outdial/outdial/benchmarks/internal/report"
+	"github.com/outdial/outdial/benchmarks/internal/systems"
+	"github.com/outdial/outdial/dialer"
+	"github.com/outdial/outdial/store"
+)
+
+// The readers' paces.
+const (
+	statusEvery     = 5 * time.Millisecond
+	pageEvery       = 20 * time.Millisecond
+	recipientsEvery = 200 * time.Millisecond
+	pageSize        = 50
+)
+
+// Reads measures what readers see while calls go on as fast as they can, and what they cost those.
+func Reads(size Size) Measure {
+	calls, slots := size.of(100_000, 20_000, 300), size.of(1_000, 1_000, 50)
+	m := Measure{
+		Name:  "reads",
+		Title: "Reads while calls go on at full speed",
+		Work: fmt.Sprintf("%d calls that take no time, %d slots. Readers ask for the status of a batch every %v, for a page of %d batches every %v, for "+
+			"all recipients of a batch every %v, and follow the events of the first batch: from the begin of a call until its "+
+			"end is seen.", calls, slots, statusEvery, pageSize, pageEvery, recipientsEvery),
+		Notes: []string{"outdial alone: peers have no such reads. A reader that is late asks at once, and no more often."},
+		Metrics: []report.Metric{
+			{Key: "rate", Name: "rate", Unit: "calls/s", Digits: 0},
+			{Key: "status50", Name: "status p50", Unit: "ms", Digits: 2}, {Key: "status99", Name: "p99", Unit: "ms", Digits: 2},
+			{Key: "page50", Name: "page p50", Unit: "ms", Digits: 2}, {Key: "page99", Name: "p99", Unit: "ms", Digits: 2},
+			{Key: "all50", Name: "recipients p50", Unit: "ms", Digits: 1}, {Key: "all99", Name: "p99", Unit: "ms", Digits: 1},
+			{Key: "event50", Name: "event p50", Unit: "ms", Digits: 1}, {Key: "event99", Name: "p99", Unit: "ms", Digits: 1},
+		},
+	}
+	for _, s := range systems.Stores() {
+		alone, read := "outdial, "+s.Name+", nobody reads", "outdial, "+s.Name+", readers"
+		m.add(alone, s.Durability, "", func(ctx context.Context, l *lab.Lab) (report.Sample, error) {
+			return dialAndRead(ctx, l, s, calls, slots, false)
+		})
+		m.add(read, s.Durability, "", func(ctx context.Context, l *lab.Lab) (report.Sample, error) {
+			return dialAndRead(ctx, l, s, calls, slots, true)
+		})
+		m.Goals = append(m.Goals, Goal{
+			Text: s.Name + ": calls lose ≤ 5 % to readers", Unit: " %", Most: 5,
+			Value: func(at At) float64 { return 100 * (1 - at(read, "rate")/at(alone, "rate")) },
+		})
+	}
+	return m
+}
+
+func dialAndRead(ctx context.Context, l *lab.Lab, kind systems.Store, calls, slots int, readers bool) (s report.Sample, err error) {
+	r := &reading{begun: map[string]time.Time{}, took: map[string][]time.Duration{}}
+	b, err := systems.NewBench(ctx, l, kind, systems.Limits{systems.Org: slots}, &systems.Carrier{Note: r.note})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	size := min(calls, batchSize)
+	r.batches = make([]store.Batch, calls/size)
+	for i := range r.batches {
+		if r.batches[i], err = b.Engine.Create(ctx, systems.Org, systems.Request(size, slots)); err != nil {
+			return nil, err
+		}
+	}
+	if err := l.Settle(ctx); err != nil {
+		return nil, err
+	}
+	reading, stop := context.WithCancel(ctx)
+	var all sync.WaitGroup
+	if readers {
+		r.start(reading, &all, b)
+	}
+	used := cpu()
+	b.Run()
+	s, err = untilIdle(ctx, b, []string{systems.Org}, 0, len(r.batches)*size, used)
+	stop()
+	all.Wait()
+	if err != nil {
+		return nil, err
+	}
+	s["rate"] = 1e6 / s["us"]
+	r.into(s)
+	return s, r.wrong
+}
+
+// reading is the readers and what they have seen.
+type reading struct {
+	batches []store.Batch
+
+	mu    sync.Mutex
+	begun map[string]time.Time // calls of the batch that is followed, by recipient
+	took  map[string][]time.Duration
+	wrong error
+}
+
+func (r *reading) note(c dialer.Call) {
+	if c.Batch != r.batches[0].ID {
+		return
+	}
+	r.mu.Lock()
+	r.begun[c.Recipient] = time.Now()
+	r.mu.Unlock()
+}
+
+func (r *reading) start(ctx context.Context, all *sync.WaitGroup, b *systems.Bench) {
+	some := func() string { return r.batches[rand.IntN(len(r.batches))].ID }
+	all.Go(func() {
+		r.every(ctx, "status", statusEvery, func() error { _, err := b.Engine.Batch(ctx, systems.Org, some()); return err })
+	})
+	all.Go(func() {
+		r.every(ctx, "page", pageEvery, func() error {
+			_, err := b.Engine.Batches(ctx, store.BatchQuery{Org: systems.Org, Limit: pageSize})
+			return err
+		})
+	})
+	all.Go(func() {
+		r.every(ctx, "all", recipientsEvery, func() error {
+			_, err := b.Engine.Recipients(ctx, store.RecipientQuery{Org: systems.Org, BatchID: some()})
+			return err
+		})
+	})
+	all.Go(func() { r.follow(ctx, b) })
+}
+
+// every reads at a pace until ctx ends.
+func (r *reading) every(ctx context.Context, what string, pace time.Duration, read func() error) {
+	ticks := time.NewTicker(pace)
+	defer ticks.Stop()
+	for {
+		begun := time.Now()
+		err := read()
+		if ctx.Err() != nil {
+			return
+		}
+		r.saw(what, time.Since(begun), err)
+		select {
+		case <-ticks.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (r *reading) saw(what string, took time.Duration, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err != nil && r.wrong == nil {
+		r.wrong = fmt.Errorf("reading %s: %w", what, err)
+		return
+	}
+	r.took[what] = append(r.took[what], took)
+}
+
+// follow sees the ends of calls of the first batch.
+func (r *reading) follow(ctx context.Context, b *systems.Bench) {
+	first := r.batches[0]
+	for c, err := range b.Engine.Watch(ctx, systems.Org, first.ID, first.Rev) {
+		now := time.Now()
+		switch {
+		case err != nil:
+			r.saw("event", 0, err)
+			return
+		case c.Recipient == nil || !c.Recipient.Status.Terminal():
+			continue
+		}
+		r.mu.Lock()
+		begun, ok := r.begun[c.Recipient.ID()]
+		r.mu.Unlock()
+		if ok {
+			r.saw("event", now.Sub(begun), nil)
+		}
+	}
+}
+
+func (r *reading) into(s report.Sample) {
+	for what, took := range r.took {
+		slices.Sort(took)
+		s[what+"50"] = millis(load.Quantile(took, 0.5))
+		s[what+"99"] = millis(load.Quantile(took, 0.99))
+	}
+}
