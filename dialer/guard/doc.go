@@ -40,7 +40,11 @@
 //
 // A refusal is about the number, not the carrier, which is not asked: the error wraps [dialer.ErrNotAsked]. Where
 // no guard of the same [Ledger] lets the call through it wraps [dialer.ErrForbidden] as well: it is final, and no other
-// carrier is tried. That holds for the calls of an hour, too: see [Rules].
+// carrier is tried. That holds for the calls of an hour, too: see [Rules]. A carrier without a guard lets everything
+// through that some rules could allow, if the ledger was told of it with [Ledger.Unguarded].
+//
+// A call that is under way may have rung or not. While it is not known, and only with it the calls of an hour
+// would be used up, the next one waits in Dial.
 //
 // A ledger counts in one process. Several nodes have a multiple of the limit between them.
 package guard
