@@ -78,11 +78,11 @@ const pitch = 700
 // singer sends a tone until it hears it come back, tells so, and then does as then says.
 func singer(heard chan<- struct{}, then func(context.Context) error) media.AgentFunc {
 	return func(ctx context.Context, leg media.Leg) error {
-		ctx, stop := context.WithCancel(ctx)
+		singing, stop := context.WithCancel(ctx)
 		sung := make(chan struct{})
 		go func() {
 			defer close(sung)
-			sing(ctx, leg)
+			sing(singing, leg)
 		}()
 		err := listen(ctx, leg)
 		stop()
