@@ -135,7 +135,6 @@ func (m *migrator) version(ctx context.Context) (version int, err error) {
 // locked migrates while nobody else does. The lock goes with the transaction, so that no pooler
 // can give it to somebody else.
 func (m *migrator) locked(ctx context.Context, tx pgx.Tx) error {
-	until := time.Now().Add(m.wait)
 	if err := m.limit(ctx, m.wait); err != nil {
 		return err
 	}
@@ -151,12 +150,12 @@ func (m *migrator) locked(ctx context.Context, tx pgx.Tx) error {
 		return m.newer(version)
 	}
 	// A try that fails lets go of what it has locked, but for the lock above: there is one who tries.
-	for {
+	for tries := int(m.wait / (migrateLock + migratePause)); ; tries-- {
 		err := pgx.BeginFunc(ctx, tx, func(pgx.Tx) error { return m.apply(ctx, m.list[version:]) })
 		if !inTheWay(err) {
 			return err
 		}
-		if time.Now().Add(migratePause).After(until) {
+		if tries <= 0 {
 			return fmt.Errorf("others used the tables for %s: %w", m.wait, err)
 		}
 		if err := pause(ctx, migratePause); err != nil {

@@ -64,6 +64,34 @@ func TestReadersLeaveConnectionsToTheEngine(t *testing.T) {
 	require.NoError(t, errors.Join(errs...))
 }
 
+// Many organisations that write, and wait for each other or the database, do not cost the node its lease either.
+func TestWritersLeaveAConnectionToTheLease(t *testing.T) {
+	t.Parallel()
+	url := cluster.url(t)
+	s := open(t, postgres.Config{URL: url + "&pool_max_conns=4", NoHints: true, Timeout: patience})
+	src := newSource()
+	ctx := t.Context()
+	require.NoError(t, s.Heartbeat(ctx, store.Node{ID: "node_1", Beat: 1}, time.Hour))
+	release := lock(t, url, "outdial.organisations", "ACCESS EXCLUSIVE")
+	var writers sync.WaitGroup
+	errs := make([]error, 20)
+	for i := range errs {
+		step := store.Step{Org: fmt.Sprint("org_", i), Owner: "node_1", Now: src.now(), Limit: 9}
+		writers.Go(func() { _, errs[i] = s.Advance(context.Background(), step) })
+	}
+	waiting := waiters(t, url)
+	require.Eventually(t, func() bool { return waiting() == 3 }, patience, 5*time.Millisecond)
+	bounded, cancel := context.WithTimeout(ctx, patience/2)
+	defer cancel()
+	for beat := range int64(3) {
+		require.NoError(t, s.Heartbeat(bounded, store.Node{ID: "node_1", Beat: 2 + beat}, time.Hour))
+	}
+	require.Equal(t, 3, waiting())
+	release()
+	writers.Wait()
+	require.NoError(t, errors.Join(errs...))
+}
+
 // lock locks a table until the test is over or says so.
 func lock(t *testing.T, url, table, mode string) (release func()) {
 	t.Helper()

@@ -86,12 +86,12 @@ func (c Config) connect(ctx context.Context) (pool *pgxpool.Pool, owned bool, er
 }
 
 func newStore(c Config, pool *pgxpool.Pool, owned bool) *Store {
+	writers, readers := newWork(int(pool.Config().MaxConns))
 	return &Store{
 		log: c.Logger, pool: pool, owned: owned, schema: newSchema(c.Schema), token: rand.Text(),
 		settings: settings(c.Timeout),
 		timeout:  c.Timeout, noHints: c.NoHints, closed: make(chan struct{}),
-		// One writer of an organisation is all that the database lets through.
-		writers: newTurns(1), readers: newReaders(int(pool.Config().MaxConns)),
+		writers: writers, readers: readers,
 	}
 }
 

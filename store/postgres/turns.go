@@ -9,8 +9,8 @@ import (
 // turns has those who want the same organisation wait here instead of at the database, where each
 // would keep a connection from everybody else.
 type turns struct {
-	width int           // how many of one organisation go at once
-	all   chan struct{} // has one for each that goes, of any organisation. Nil: no bound but width
+	width int    // how many of one organisation go at once
+	gates []gate // and how many of all organisations, the narrowest first
 
 	mu    sync.Mutex
 	lanes map[string]*lane
@@ -21,17 +21,29 @@ type lane struct {
 	users int // that go or wait
 }
 
-func newTurns(width int) *turns { return &turns{width: width, lanes: map[string]*lane{}} }
+// gate bounds how many go at once, of whatever organisation.
+type gate struct {
+	of    string
+	slots chan struct{}
+}
 
-// newReaders has the reads of a host leave about a quarter of the connections, and 2 where there are more than that,
-// to what keeps a node dialling: however many organisations list slowly, its lease is renewed. One organisation has
-// half of the connections at most, and not all that there are to read with.
-func newReaders(conns int) *turns {
+func newGate(of string, width int) gate { return gate{of, make(chan struct{}, max(1, width))} }
+
+func newTurns(width int, gates ...gate) *turns {
+	return &turns{width: width, gates: gates, lanes: map[string]*lane{}}
+}
+
+// newWork has all that organisations do leave a connection to what keeps a node dialling, its lease above all: however
+// many are active, or list slowly, it is renewed. Their reads leave about a quarter of the connections, and 2 where
+// there are more than that, to what is written. One organisation writes one thing at a time, which is all
+// that the database lets through, and has half of the connections to read with at most, and not all of those.
+func newWork(conns int) (writers, readers *turns) {
 	const least, quarter = 2, 4
+	both := newGate("all organisations", conns-1)
 	all := max(1, conns-max(least, conns/quarter))
-	t := newTurns(max(1, min(conns/2, all-1))) //nolint:mnd // the half
-	t.all = make(chan struct{}, all)
-	return t
+	half := conns / 2 //nolint:mnd // it is one
+	readers = newTurns(max(1, min(half, all-1)), newGate("readers of all organisations", all), both)
+	return newTurns(1, both), readers
 }
 
 // take waits for its turn. done must be called when it is over.
@@ -43,18 +55,25 @@ func (t *turns) take(ctx context.Context, org string) (done func(), err error) {
 		t.leave(org, l)
 		return nil, fmt.Errorf("wait for others of the organisation, %d at once: %w", t.width, ctx.Err())
 	}
-	back := func() { <-l.slots; t.leave(org, l) }
-	if t.all == nil {
-		return back, nil
+	passed := 0
+	back := func() {
+		for _, g := range t.gates[:passed] {
+			<-g.slots
+		}
+		<-l.slots
+		t.leave(org, l)
 	}
-	// Behind the organisation's own bound, so that no organisation fills this queue.
-	select {
-	case t.all <- struct{}{}:
-		return func() { <-t.all; back() }, nil
-	case <-ctx.Done():
-		back()
-		return nil, fmt.Errorf("wait for readers of all organisations, %d at once: %w", cap(t.all), ctx.Err())
+	// Behind the organisation's own bound, so that no organisation fills these queues.
+	for _, g := range t.gates {
+		select {
+		case g.slots <- struct{}{}:
+			passed++
+		case <-ctx.Done():
+			back()
+			return nil, fmt.Errorf("wait for %s, %d at once: %w", g.of, cap(g.slots), ctx.Err())
+		}
 	}
+	return back, nil
 }
 
 func (t *turns) enter(org string) *lane {
