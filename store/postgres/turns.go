@@ -39,7 +39,10 @@ func newTurns(width int, gates ...gate) *turns {
 // that the database lets through, and has half of the connections to read with at most, and not all of those.
 func newWork(conns int) (writers, readers *turns) {
 	const least, quarter = 2, 4
-	both := newGate("all organisations", conns-1)
+	both := newGate("all organisations", conns)
+	if conns > least+1 { // else an organisation that waits would keep all others waiting
+		both = newGate("all organisations", conns-1)
+	}
 	all := max(1, conns-max(least, conns/quarter))
 	half := conns / 2 //nolint:mnd // it is one
 	readers = newTurns(max(1, min(half, all-1)), newGate("readers of all organisations", all), both)
