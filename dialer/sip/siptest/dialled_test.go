@@ -27,7 +27,7 @@ func newDialer(tb testing.TB, config sip.Config) *sip.Dialer {
 
 func newCall() dialer.Call {
 	return dialer.Call{
-		ID: "call-1", From: caller, To: callee, Attempt: 1, RingTimeout: time.Minute, MaxDuration: time.Minute,
+		ID: "call-1", From: caller, To: callee, Attempt: 1, RingTimeout: time.Minute, MaxDuration: 5 * time.Minute,
 	}
 }
 
