@@ -24,27 +24,31 @@ import (
 )
 
 type options struct {
-	Only   []string `help:"Measures to run, separated by commas: ${measures}. Default: all." placeholder:"NAME"`
-	Rounds int      `help:"How often each contender is measured, one after the other." default:"3"`
-	Short  bool     `help:"Do little work, for a look."`
-	Tiny   bool     `help:"Do hardly any work: only whether everything runs." hidden:""`
-	Out    string   `help:"Folder for results.md, results.json and chart.svg." default:"results" type:"path"`
+	Only []string `help:"Measures to run, separated by commas: ${measures}. Default: all." placeholder:"NAME"`
+
+	Rounds int `default:"3" help:"How often each contender is measured."`
+
+	Short bool `help:"Do little work, for a look."`
+
+	Tiny bool `help:"Do hardly any work: only whether everything runs." hidden:""`
+
+	Out string `default:"results" help:"Folder for the results." type:"path"`
+
+	Profiles string `help:"Folder for a CPU profile of each contender, which slows it. Default: none." type:"path"`
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:])
 	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "benchmarks:", err)
-		os.Exit(1)
-	}
+	kong.Must(&options{}, vars()).FatalIfErrorf(err)
 }
+
+func vars() kong.Vars { return kong.Vars{"measures": strings.Join(names(), ", ")} }
 
 func run(ctx context.Context, args []string) (err error) {
 	var o options
-	parser, err := kong.New(&o, kong.Description("Measures outdial beside what a user would take instead."),
-		kong.Vars{"measures": strings.Join(names(), ", ")})
+	parser, err := kong.New(&o, kong.Description("Measures outdial beside what a user would take instead."), vars())
 	if err != nil {
 		return err
 	}
@@ -64,7 +68,7 @@ func run(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	fmt.Println("\n" + r.Markdown())
+	fmt.Fprintln(os.Stdout, "\n"+r.Markdown())
 	fmt.Fprintln(os.Stderr, "written to", o.Out)
 	return nil
 }
@@ -126,7 +130,7 @@ func (o options) run(ctx context.Context, l *lab.Lab, measures []measure.Measure
 	}
 	r.Facts = l.Facts(ctx)
 	for _, m := range measures {
-		res, err := m.Run(ctx, l, o.Rounds, os.Stderr)
+		res, err := m.Run(ctx, l, measure.Options{Rounds: o.Rounds, Log: os.Stderr, Profiles: o.Profiles})
 		if err != nil {
 			return nil, err
 		}

@@ -45,7 +45,7 @@ func TestEverythingRuns(t *testing.T) {
 			require.Contains(t, row.Rounds[0], res.Metrics[0].Key, "%s: %s has no bar in the chart", res.Name, row.Name)
 		}
 	}
-	for _, name := range []string{"results.md", "results.json", "chart.svg"} {
+	for _, name := range []string{"results.md", "summary.md", "results.json", "chart.svg"} {
 		require.FileExists(t, filepath.Join(out, name))
 	}
 	if len(missing) > 0 {

@@ -1,11 +1,11 @@
 package lab
 
 import (
-	"bufio"
+	"cmp"
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
-	"os/exec"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -19,10 +19,10 @@ import (
 func (l *Lab) Facts(ctx context.Context) []report.Fact {
 	facts := []report.Fact{
 		{Name: "machine", Value: fmt.Sprintf("%d CPUs, %s, %s memory; clients and servers share it",
-			runtime.NumCPU(), field("/proc/cpuinfo", "model name"), field("/proc/meminfo", "MemTotal"))},
-		{Name: "system", Value: fmt.Sprintf("%s/%s, kernel %s", runtime.GOOS, runtime.GOARCH, line("/proc/sys/kernel/osrelease"))},
-		{Name: "file system of the data", Value: fileSystem(ctx, l.folder)},
-		{Name: "load before the run", Value: line("/proc/loadavg")},
+			runtime.NumCPU(), field("cpuinfo", "model name"), field("meminfo", "MemTotal"))},
+		{Name: "system", Value: fmt.Sprintf("%s/%s, kernel %s", runtime.GOOS, runtime.GOARCH, line("sys/kernel/osrelease"))},
+		{Name: "file system of the data", Value: fileSystem(l.folder)},
+		{Name: "load before the run", Value: line("loadavg")},
 		{Name: "Go", Value: fmt.Sprintf("%s, GOMAXPROCS %d", runtime.Version(), runtime.GOMAXPROCS(0))},
 		{Name: "modules", Value: modules()},
 	}
@@ -40,7 +40,7 @@ func (l *Lab) Facts(ctx context.Context) []report.Fact {
 func modules() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return "unknown"
+		return unknown
 	}
 	var out []string
 	for _, m := range info.Deps {
@@ -61,7 +61,8 @@ func settings(ctx context.Context, url string) string {
 	defer conn.Close(ctx)
 	var out []string
 	for _, name := range []string{
-		"server_version", "fsync", "synchronous_commit", "full_page_writes", "wal_sync_method", "shared_buffers", "max_wal_size",
+		"server_version", "fsync", "synchronous_commit", "full_page_writes", "wal_sync_method", "commit_delay",
+		"shared_buffers", "max_wal_size", "checkpoint_timeout", "autovacuum",
 	} {
 		var value string
 		if err := conn.QueryRow(ctx, "SELECT current_setting($1)", name).Scan(&value); err != nil {
@@ -76,35 +77,44 @@ func settings(ctx context.Context, url string) string {
 	return strings.Join(out, ", ")
 }
 
-// field is the value behind a name in a file such as /proc/cpuinfo.
-func field(path, name string) string {
-	file, err := os.Open(path)
+// proc is what the kernel tells, where there is such a file system.
+func proc(name string) string {
+	text, err := fs.ReadFile(os.DirFS("/proc"), name)
 	if err != nil {
-		return "unknown"
+		return ""
 	}
-	defer file.Close()
-	for lines := bufio.NewScanner(file); lines.Scan(); {
-		if key, value, ok := strings.Cut(lines.Text(), ":"); ok && strings.TrimSpace(key) == name {
+	return string(text)
+}
+
+const unknown = "unknown"
+
+// field is the value behind a name in a file such as cpuinfo.
+func field(file, name string) string {
+	for text := range strings.Lines(proc(file)) {
+		if key, value, ok := strings.Cut(text, ":"); ok && strings.TrimSpace(key) == name {
 			return strings.TrimSpace(value)
 		}
 	}
-	return "unknown"
+	return unknown
 }
 
 // line is the first line of a file.
-func line(path string) string {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return "unknown"
-	}
-	first, _, _ := strings.Cut(string(text), "\n")
-	return first
+func line(file string) string {
+	first, _, _ := strings.Cut(proc(file), "\n")
+	return cmp.Or(first, unknown)
 }
 
-func fileSystem(ctx context.Context, folder string) string {
-	text, err := exec.CommandContext(ctx, "stat", "-f", "-c", "%T", folder).Output()
-	if err != nil {
-		return "unknown"
+// fileSystem is the kind of that which the folder is on: the mount whose path is the longest above it.
+func fileSystem(folder string) string {
+	kind, longest := unknown, 0
+	for text := range strings.Lines(proc("self/mounts")) {
+		f := strings.Fields(text) // device, path, kind and more
+		if len(f) < 3 || len(f[1]) < longest {
+			continue
+		}
+		if strings.HasPrefix(folder+"/", strings.TrimSuffix(f[1], "/")+"/") {
+			kind, longest = f[2], len(f[1])
+		}
 	}
-	return strings.TrimSpace(string(text))
+	return kind
 }

@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -19,6 +21,9 @@ type Lab struct {
 	folder  string
 	careful bool // servers sync what they acknowledge
 	count   atomic.Int64
+
+	mu   sync.Mutex
+	open map[string]bool // databases
 
 	postgres server[*pgtest.Server]
 	redis    server[*Redis]
@@ -42,17 +47,17 @@ func (s *server[T]) get(start func() (T, error)) (T, error) {
 }
 
 // New returns a lab. Close it in the end.
-func New() (*Lab, error) { return open(true) }
+func New() (*Lab, error) { return newLab(true) }
 
 // NewCareless returns a lab whose PostgreSQL loses data in a power cut: quicker, and for tests that read no figure.
-func NewCareless() (*Lab, error) { return open(false) }
+func NewCareless() (*Lab, error) { return newLab(false) }
 
-func open(careful bool) (*Lab, error) {
+func newLab(careful bool) (*Lab, error) {
 	folder, err := os.MkdirTemp("", "outdial-benchmarks")
 	if err != nil {
 		return nil, fmt.Errorf("lab: %w", err)
 	}
-	return &Lab{folder: folder, careful: careful}, nil
+	return &Lab{folder: folder, careful: careful, open: map[string]bool{}}, nil
 }
 
 // Close stops the servers and deletes everything.
@@ -99,7 +104,28 @@ func (l *Lab) Database(ctx context.Context) (url string, drop func() error, err 
 	if url, err = s.Create(ctx, name); err != nil {
 		return "", nil, err
 	}
-	return url, func() error { return s.Drop(context.WithoutCancel(ctx), name) }, nil
+	l.note(name, true)
+	return url, func() error {
+		l.note(name, false)
+		return s.Drop(context.WithoutCancel(ctx), name)
+	}, nil
+}
+
+func (l *Lab) note(database string, open bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if open {
+		l.open[database] = true
+	} else {
+		delete(l.open, database)
+	}
+}
+
+// databases are those that are there now.
+func (l *Lab) databases() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Sorted(maps.Keys(l.open))
 }
 
 // Redis is a server with default settings, or one that syncs its append-only file before it answers.
@@ -124,12 +150,17 @@ func (l *Lab) File(name string) (path string, remove func() error, err error) {
 
 func (l *Lab) name(prefix string) string { return fmt.Sprintf("%s_%d", prefix, l.count.Add(1)) }
 
-// Settle has what contenders before left to do be done before the next one is timed: garbage, and
-// the checkpoint of the database.
+// Settle has what was left to do be done before a contender is timed: garbage; and in PostgreSQL what autovacuum
+// would do at some time after so many rows were inserted, and the checkpoint.
 func (l *Lab) Settle(ctx context.Context) error {
 	runtime.GC()
 	if !l.postgres.runs || !l.careful {
 		return nil
+	}
+	for _, name := range l.databases() {
+		if err := l.postgres.is.Exec(ctx, name, "VACUUM ANALYZE"); err != nil {
+			return err
+		}
 	}
 	return l.postgres.is.Exec(ctx, "postgres", "CHECKPOINT")
 }

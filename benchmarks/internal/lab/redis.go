@@ -44,7 +44,7 @@ func startRedis(ctx context.Context, folder string, args ...string) (*Redis, err
 	r := &Redis{
 		Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), folder: folder,
 		done: make(chan struct{}),
-		cmd:  exec.Command(path, args...), // it outlives ctx: Stop ends it
+		cmd:  &exec.Cmd{Path: path, Args: append([]string{path}, args...)}, // it outlives ctx: Stop ends it
 	}
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{}
 	diesWithUs(r.cmd.SysProcAttr)

@@ -23,6 +23,8 @@ type Piece struct {
 const (
 	NameTable  = "outdial, table"
 	NameSwitch = "floor: switch statement"
+
+	NameMachine = "looplab/fsm, a machine each"
 )
 
 // Pieces are all of them.
@@ -30,17 +32,12 @@ func Pieces() []Piece {
 	return []Piece{
 		{NameTable, Table},
 		{NameSwitch, Switch},
-		{"looplab/fsm, a machine each", Machines},
+		{NameMachine, Machines},
 		{"looplab/fsm, one machine, SetState", Machine},
 		{"x/sync/semaphore, one limit", func(n int) error { return Semaphores(n, 1) }},
 		{"x/sync/semaphore, two limits", func(n int) error { return Semaphores(n, 2) }},
 	}
 }
-
-// events is a life: dialled, connected, over.
-//
-//nolint:gochecknoglobals // a constant list
-var events = [...]fsm.RecipientEvent{fsm.Dispatch, fsm.Connect, fsm.Complete}
 
 // Table is what outdial's hot path does.
 func Table(n int) error { return live(n, fsm.RecipientStatus.Next) }
@@ -49,6 +46,7 @@ func Table(n int) error { return live(n, fsm.RecipientStatus.Next) }
 func Switch(n int) error { return live(n, next) }
 
 func live(n int, next func(fsm.RecipientStatus, fsm.RecipientEvent) (fsm.RecipientStatus, error)) error {
+	events := [...]fsm.RecipientEvent{fsm.Dispatch, fsm.Connect, fsm.Complete}
 	for range n {
 		s := fsm.Queued
 		for _, e := range events {

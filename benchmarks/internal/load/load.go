@@ -2,6 +2,7 @@
 package load
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -32,10 +33,12 @@ func (l Load) Total() int {
 
 // Uniform returns n lengths between least and most, the same ones for the same seed.
 func Uniform(n int, least, most time.Duration, seed uint64) []time.Duration {
-	random := rand.New(rand.NewPCG(seed, 0))
+	random := rand.NewPCG(seed, 0)
+	span := float64(most - least)
 	out := make([]time.Duration, n)
 	for i := range out {
-		out[i] = least + time.Duration(random.Int64N(int64(most-least)+1))
+		const all = 1 << 64
+		out[i] = least + time.Duration(span*float64(random.Uint64())/all)
 	}
 	return out
 }
@@ -81,15 +84,21 @@ func NewWatch(l Load) *Watch {
 	return w
 }
 
-// Call makes a call: it blocks for its length. It is safe for concurrent use.
-func (w *Watch) Call(batch, index int) {
+// Call makes a call: it blocks for its length. One that ctx ends before does not count. It is safe for concurrent use.
+func (w *Watch) Call(ctx context.Context, batch, index int) {
 	at := w.first[batch] + index
 	begin := time.Since(w.zero)
 	if w.calls[at].Add(1) > 1 {
 		return // Check tells
 	}
 	if d := w.Load.Batches[batch].Lengths[index]; d > 0 {
-		time.Sleep(d)
+		over := time.NewTimer(d)
+		defer over.Stop()
+		select {
+		case <-over.C:
+		case <-ctx.Done():
+			return
+		}
 	}
 	w.spans[at] = Span{Batch: batch, Begin: begin, End: time.Since(w.zero)}
 	if w.left.Add(-1) == 0 {

@@ -18,14 +18,14 @@ const ms = time.Millisecond
 func TestWatchChecksWhatWasDone(t *testing.T) {
 	work := load.Load{Slots: 2, Batches: []load.Batch{{Lengths: make([]time.Duration, 2), Limit: 2}, {Lengths: []time.Duration{0}, Limit: 1}}}
 	w := load.NewWatch(work)
-	w.Call(0, 0)
-	w.Call(1, 0)
+	w.Call(t.Context(), 0, 0)
+	w.Call(t.Context(), 1, 0)
 	require.ErrorContains(t, w.Check(), "call 1 was made 0 times")
 	require.Equal(t, 1, w.Left())
-	w.Call(0, 1)
+	w.Call(t.Context(), 0, 1)
 	<-w.Done()
 	require.NoError(t, w.Check())
-	w.Call(0, 1)
+	w.Call(t.Context(), 0, 1)
 	require.ErrorContains(t, w.Check(), "call 1 was made 2 times")
 }
 
@@ -38,7 +38,7 @@ func TestWatchSeesTooManyAtOnce(t *testing.T) {
 		w := load.NewWatch(work)
 		var calls sync.WaitGroup
 		for i := range long {
-			calls.Go(func() { w.Call(0, i) })
+			calls.Go(func() { w.Call(t.Context(), 0, i) })
 		}
 		calls.Wait()
 		require.ErrorContains(t, w.Check(), want)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/riverqueue/river"
+
 	"github.com/outdial/outdial/batch"
 	"github.com/outdial/outdial/benchmarks/internal/lab"
 	"github.com/outdial/outdial/benchmarks/internal/report"
@@ -19,11 +21,12 @@ func Create(size Size) Measure {
 	m := Measure{
 		Name:  "create",
 		Title: fmt.Sprintf("Creating a batch of %d", n),
-		Work: fmt.Sprintf("One batch of %d recipients, each with a number and a name, until it is durable; mean of %d batches "+
-			"after a first one.", n, times),
+		Work: fmt.Sprintf("One batch of %d recipients, each with a number and a name, until it is durable; mean of %d "+
+			"batches after a first one.", n, times),
 		Notes: []string{
 			"outdial checks the request, fingerprints it and keeps counts; River's rows have more columns and indexes.",
-			"A floor writes rows of a key and bytes in one transaction, as many as outdial's rows took: in PostgreSQL's log, in SQLite's file.",
+			"A floor writes rows of a key and bytes in one transaction, as many as outdial's rows took: in PostgreSQL's " +
+				"log, in SQLite's file.",
 		},
 		Metrics: []report.Metric{
 			{Key: "ms", Name: "time", Unit: "ms", Digits: 1},
@@ -31,27 +34,52 @@ func Create(size Size) Measure {
 		},
 	}
 	for _, s := range systems.Stores() {
-		m.add("outdial, "+s.Name, s.Durability, "", func(ctx context.Context, l *lab.Lab) (report.Sample, error) {
+		m.add("outdial, "+s.Name, s.Durability, s.Settings, func(ctx context.Context, l *lab.Lab) (report.Sample, error) {
 			return createOutdial(ctx, l, s, n, times)
 		})
 	}
-	m.add("River, PostgreSQL, InsertManyFast", systems.PostgresSync, "",
+	m.addCreatingPeers(n, times)
+	m.add(nameCopy, systems.PostgresSync, "", func(ctx context.Context, l *lab.Lab) (report.Sample, error) {
+		return createCopy(ctx, l, n, times)
+	})
+	m.add(nameInsert, systems.SQLiteFull, "", func(ctx context.Context, l *lab.Lab) (report.Sample, error) {
+		return createRows(ctx, l, n, times)
+	})
+	m.sumUp(plainLine(fmt.Sprintf("creating a batch of %d, ms", n), "ms", 1,
+		"≤ InsertManyFast, ≤ 2 × the floor", []Goal{
+			atMost("PostgreSQL ≤ River's InsertManyFast", 1, "ms", "outdial, PostgreSQL", nameRiverPostgres),
+			atMost("SQLite ≤ River's InsertManyFast", 1, "ms", "outdial, SQLite", nameRiverSQLite),
+			atMost("PostgreSQL ≤ 2 × COPY", 2, "ms", "outdial, PostgreSQL", nameCopy),
+			atMost("SQLite ≤ 2 × one transaction", 2, "ms", "outdial, SQLite", nameInsert),
+		}, nameRiverPostgres, nameRiverSQLite, systems.Asynq(false, false).Name, nameCopy, nameInsert))
+	return m
+}
+
+// Names of rows that goals are about.
+const (
+	nameRiverPostgres = "River, PostgreSQL, InsertManyFast"
+	nameRiverSQLite   = "River, SQLite, InsertManyFast"
+	nameCopy          = "floor: PostgreSQL COPY"
+	nameInsert        = "floor: SQLite, one transaction"
+)
+
+// addCreatingPeers adds the peers that insert n jobs at once.
+func (m *Measure) addCreatingPeers(n, times int) {
+	m.add(nameRiverPostgres, systems.PostgresSync, "",
 		func(ctx context.Context, l *lab.Lab) (report.Sample, error) {
 			c, closing, err := systems.RiverPostgresInserter(ctx, l)
 			if err != nil {
 				return nil, err
 			}
-			jobs := systems.RiverJobs(0, n, "")
-			return timeCreates(ctx, l, times, closing, func() error { _, err := c.InsertManyFast(ctx, jobs); return err })
+			return createRiver(ctx, l, c, n, times, closing)
 		})
-	m.add("River, SQLite, InsertManyFast", systems.SQLiteFull, "",
+	m.add(nameRiverSQLite, systems.SQLiteFull, "one connection",
 		func(ctx context.Context, l *lab.Lab) (report.Sample, error) {
 			c, closing, err := systems.RiverSQLiteInserter(ctx, l)
 			if err != nil {
 				return nil, err
 			}
-			jobs := systems.RiverJobs(0, n, "")
-			return timeCreates(ctx, l, times, closing, func() error { _, err := c.InsertManyFast(ctx, jobs); return err })
+			return createRiver(ctx, l, c, n, times, closing)
 		})
 	for _, always := range []bool{false, true} {
 		s := systems.Asynq(always, false)
@@ -61,24 +89,21 @@ func Create(size Size) Measure {
 				return nil, err
 			}
 			empty := func() error { return r.Empty(ctx) }
-			return timeCreates(ctx, l, times, empty, func() error { return systems.EnqueueAsynq(ctx, r, 0, n, "default") })
+			return timeCreates(ctx, l, times, empty, func() error {
+				return systems.EnqueueAsynq(ctx, r, 0, n, "default")
+			})
 		})
 	}
-	m.add("floor: PostgreSQL COPY", systems.PostgresSync, "",
-		func(ctx context.Context, l *lab.Lab) (report.Sample, error) {
-			return createCopy(ctx, l, n, times)
-		})
-	m.add("floor: SQLite, one transaction", systems.SQLiteFull, "",
-		func(ctx context.Context, l *lab.Lab) (report.Sample, error) {
-			return createRows(ctx, l, n, times)
-		})
-	m.Goals = []Goal{
-		{Text: "PostgreSQL ≤ River's InsertManyFast", Unit: " ×", Value: ratio("ms", "outdial, PostgreSQL", "River, PostgreSQL, InsertManyFast"), Most: 1},
-		{Text: "SQLite ≤ River's InsertManyFast", Unit: " ×", Value: ratio("ms", "outdial, SQLite", "River, SQLite, InsertManyFast"), Most: 1},
-		{Text: "PostgreSQL ≤ 2 × COPY", Unit: " ×", Value: ratio("ms", "outdial, PostgreSQL", "floor: PostgreSQL COPY"), Most: 2},
-		{Text: "SQLite ≤ 2 × one transaction", Unit: " ×", Value: ratio("ms", "outdial, SQLite", "floor: SQLite, one transaction"), Most: 2},
-	}
-	return m
+}
+
+func createRiver[TTx any](
+	ctx context.Context, l *lab.Lab, c *river.Client[TTx], n, times int, closing func() error,
+) (report.Sample, error) {
+	jobs := systems.RiverJobs(0, n, "")
+	return timeCreates(ctx, l, times, closing, func() error {
+		_, err := c.InsertManyFast(ctx, jobs)
+		return err
+	})
 }
 
 func (m *Measure) add(name, durability, settings string, run func(context.Context, *lab.Lab) (report.Sample, error)) {
@@ -86,7 +111,9 @@ func (m *Measure) add(name, durability, settings string, run func(context.Contex
 }
 
 // timeCreates times create, after a first time that does not count, and closes.
-func timeCreates(ctx context.Context, l *lab.Lab, times int, closing, create func() error) (s report.Sample, err error) {
+func timeCreates(
+	ctx context.Context, l *lab.Lab, times int, closing, create func() error,
+) (s report.Sample, err error) {
 	defer func() { err = errors.Join(err, closing()) }()
 	if err := create(); err != nil {
 		return nil, err

@@ -22,29 +22,41 @@ func Depth(size Size) Measure {
 	m := Measure{
 		Name:  "depth",
 		Title: "Depth of the queue",
-		Work: fmt.Sprintf("Calls that take no time, %d slots, with so many recipients queued in %d batches at the start, all of which are dialled; "+
-			"after the first tenth the next %d calls are timed, or half of what is queued.", slots, batches, measured),
-		Notes:   []string{"The number of batches is the same at each depth, since a step writes to each batch that it names."},
+		Work: fmt.Sprintf("Calls that take no time, %d slots, with so many recipients queued in %d batches at the start, "+
+			"all of which are dialled; after the first tenth the next %d calls are timed, or half of what is queued.",
+			slots, batches, measured),
+		Notes: []string{
+			"The number of batches is the same at each depth, since a step writes to each batch that it names.",
+			"A short queue is filled and timed as often as makes as many calls.",
+		},
 		Metrics: []report.Metric{{Key: "us", Name: "time", Unit: "µs/call", Digits: 1}},
+	}
+	deepest := depths[len(depths)-1]
+	line := Line{
+		Text: fmt.Sprintf("a call with %d queued, × one with %d", deepest, depths[0]), Digits: 2,
+		Ours: map[string]func(At) float64{}, Goal: "≤ 1.2",
 	}
 	for _, s := range systems.Stores() {
 		name := func(depth int) string { return fmt.Sprintf("outdial, %s, %d", s.Name, depth) }
 		for _, depth := range depths {
-			m.add(name(depth), s.Durability, "", func(ctx context.Context, l *lab.Lab) (report.Sample, error) {
+			m.add(name(depth), s.Durability, s.Settings, func(ctx context.Context, l *lab.Lab) (report.Sample, error) {
 				return atDepth(ctx, l, s, batches, depth, slots, measured)
 			})
 		}
 		for _, depth := range depths[1:] {
-			m.Goals = append(m.Goals, Goal{
-				Text: fmt.Sprintf("%s: a call with %d queued ≤ 1.2 × one with %d", s.Name, depth, depths[0]), Unit: " ×",
-				Value: ratio("us", name(depth), name(depths[0])), Most: 1.2,
-			})
+			line.Goals = append(line.Goals, atMost(
+				fmt.Sprintf("%s: a call with %d queued ≤ 1.2 × one with %d", s.Name, depth, depths[0]), 1.2,
+				"us", name(depth), name(depths[0])))
 		}
+		line.Ours[s.Name] = ratio("us", name(deepest), name(depths[0]))
 	}
+	m.sumUp(line)
 	return m
 }
 
-func atDepth(ctx context.Context, l *lab.Lab, kind systems.Store, batches, depth, slots, measured int) (s report.Sample, err error) {
+func atDepth(
+	ctx context.Context, l *lab.Lab, kind systems.Store, batches, depth, slots, measured int,
+) (s report.Sample, err error) {
 	const tenth, half = 10, 2
 	each := min(measured, depth/half)
 	times := (measured + each - 1) / each // a short queue is filled and timed several times
@@ -77,7 +89,7 @@ func warmUp(ctx context.Context, b *systems.Bench, batches, slots int) error {
 	if err := b.Create(ctx, []string{"warm"}, batches, each, slots); err != nil {
 		return err
 	}
-	b.Run()
+	b.Run(ctx)
 	if _, err := b.Carrier.Reached(ctx, int64(batches*each)); err != nil {
 		return err
 	}
@@ -87,13 +99,15 @@ func warmUp(ctx context.Context, b *systems.Bench, batches, slots int) error {
 	return b.Renew()
 }
 
-// timeCalls runs the engine and times that many calls after a few others. to the end: until nothing is queued.
-func timeCalls(ctx context.Context, l *lab.Lab, b *systems.Bench, warm, measured int64, toEnd bool) (time.Duration, error) {
+// timeCalls runs the engine and times that many calls after a few others. toEnd: until nothing is queued.
+func timeCalls(
+	ctx context.Context, l *lab.Lab, b *systems.Bench, warm, measured int64, toEnd bool,
+) (time.Duration, error) {
 	if err := l.Settle(ctx); err != nil {
 		return 0, err
 	}
 	before := b.Carrier.Calls()
-	b.Run()
+	b.Run(ctx)
 	from, err := b.Carrier.Reached(ctx, before+warm)
 	if err != nil {
 		return 0, err

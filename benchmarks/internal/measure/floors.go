@@ -57,7 +57,10 @@ func loggedByOutdial(ctx context.Context, pool *pgxpool.Pool, n int) (int, error
 func logged(ctx context.Context, pool *pgxpool.Pool, do func() error) (int, error) {
 	var before string
 	var bytes int
-	const at, since = "SELECT pg_current_wal_insert_lsn()::text", "SELECT (pg_current_wal_insert_lsn() - $1::text::pg_lsn)::bigint"
+	const (
+		at    = "SELECT pg_current_wal_insert_lsn()::text"
+		since = "SELECT (pg_current_wal_insert_lsn() - $1::text::pg_lsn)::bigint"
+	)
 	if err := pool.QueryRow(ctx, at).Scan(&before); err != nil {
 		return 0, err
 	}

@@ -24,36 +24,51 @@ func TwoLimits(size Size) Measure {
 	m := Measure{
 		Name:  "limits",
 		Title: "Two limits",
-		Work: fmt.Sprintf("A limit of %d over all; batch A of %d calls with a limit of %d, and behind it batch B of %d calls. "+
-			"The ideal is what the same calls take one after the other over %d and %d slots when no time is lost: %v and %v.",
+		Work: fmt.Sprintf("A limit of %d over all; batch A of %d calls with a limit of %d, and behind it batch B of %d "+
+			"calls. The ideal is what the same calls take one after the other over %d and %d slots when no time is "+
+			"lost: %v and %v.",
 			all, a, limit, b, limit, all-limit, ideals[0].Round(time.Millisecond), ideals[1].Round(time.Millisecond)),
 		Notes: []string{
 			"Done is when the last call of the batch has ended, counted from the first begin of any call.",
-			"Workers of a queue that wait for a limit are slots that nobody else has; jobs that snooze come back late; a queue " +
-				"for each batch splits the limit for good, and only within one process.",
+			"Workers of a queue that wait for a limit are slots that nobody else has; jobs that snooze come back late; a " +
+				"queue for each batch splits the limit for good, and only within one process.",
 		},
 		Metrics: []report.Metric{
 			{Key: "b", Name: "B, over its ideal", Unit: "×", Digits: 2},
 			{Key: "a", Name: "A, over its ideal", Unit: "×", Digits: 2},
+			{Key: "worst", Name: "the later of both", Unit: "×", Digits: 2},
 		},
 	}
 	contenders := append([]systems.System{systems.Semaphore()}, systems.Outdial()...)
-	for _, s := range append(contenders, systems.RiverLimited()...) {
+	limited := systems.RiverLimited()
+	for _, s := range append(contenders, limited...) {
 		m.add(s.Name, s.Durability, s.Settings, func(ctx context.Context, l *lab.Lab) (report.Sample, error) {
 			w, _, err := s.Time(ctx, l, work)
 			if err != nil {
 				return nil, err
 			}
 			took := doneAfter(w.Spans(), len(work.Batches))
-			return report.Sample{
-				"a": float64(took[0]) / float64(ideals[0]), "b": float64(took[1]) / float64(ideals[1]),
-			}, nil
+			a, b := float64(took[0])/float64(ideals[0]), float64(took[1])/float64(ideals[1])
+			return report.Sample{"a": a, "b": b, "worst": max(a, b)}, nil
 		})
 	}
+	var goals []Goal
+	var peers []string
 	for _, s := range systems.Outdial() {
-		worst := func(at At) float64 { return max(at(s.Name, "a"), at(s.Name, "b")) }
-		m.Goals = append(m.Goals, Goal{Text: s.Name + ": A and B ≤ 1.2 × their ideals", Unit: " ×", Value: worst, Most: 1.2})
+		goals = append(goals, Goal{
+			Text: s.Name + ": A and B ≤ 1.2 × their ideals", Unit: " ×", Value: figure("worst", s.Name), Most: 1.2,
+		})
 	}
+	for _, s := range limited {
+		peers = append(peers, s.Name)
+	}
+	waits := limited[0].Name
+	goals = append(goals, Goal{
+		Text: "a queue whose workers wait has B wait for A: 2 × as long as outdial on PostgreSQL", Unit: " ×",
+		Value: ratio("b", waits, "outdial, PostgreSQL"), Least: 2,
+	})
+	m.sumUp(plainLine("two limits: the later of two batches, × its ideal", "worst", 2,
+		"≤ 1.2; B waits for A where workers wait", goals, peers...))
 	return m
 }
 

@@ -4,6 +4,7 @@ package measure
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -23,6 +24,7 @@ type Measure struct {
 	Metrics []report.Metric // the chart shows the first
 	Rows    []Contender
 	Goals   []Goal
+	Lines   []Line // of the table that sums the measures up
 }
 
 // Contender is asked once in each round.
@@ -61,46 +63,65 @@ func (s Size) String() string { return [...]string{"full", "short", "tiny"}[s] }
 // of picks a number for the size.
 func (s Size) of(full, short, tiny int) int { return [...]int{full, short, tiny}[s] }
 
-// Run measures. What happens is told to log as it happens.
-func (m *Measure) Run(ctx context.Context, l *lab.Lab, rounds int, log io.Writer) (*report.Result, error) {
+// Options are how to measure.
+type Options struct {
+	Rounds   int
+	Log      io.Writer // is told what happens as it happens
+	Profiles string    // folder for a CPU profile of each contender's last round; empty: none
+}
+
+// Run measures.
+func (m *Measure) Run(ctx context.Context, l *lab.Lab, o Options) (*report.Result, error) {
 	begun := time.Now()
 	res := &report.Result{Name: m.Name, Title: m.Title, Work: m.Work, Notes: m.Notes, Metrics: m.Metrics}
 	for _, c := range m.Rows {
 		res.Rows = append(res.Rows, &report.Row{Name: c.Name, Durability: c.Durability, Settings: c.Settings})
 	}
-	for round := range rounds {
+	for round := range o.Rounds {
 		for i, c := range m.Rows {
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}
-			row := res.Rows[i]
-			if row.Missing != "" {
-				row.Rounds = append(row.Rounds, nil)
-				continue
-			}
-			begun := time.Now()
-			sample, err := c.run(ctx, l)
-			if err != nil {
-				row.Missing = fmt.Sprintf("round %d: %v", round+1, err)
-			}
-			row.Rounds = append(row.Rounds, sample)
-			fmt.Fprintf(log, "%s %d/%d %s:%s (%.1f s in all)\n",
-				m.Name, round+1, rounds, c.Name, m.line(sample, err), time.Since(begun).Seconds())
+			m.ask(ctx, l, o, round, c, res.Rows[i])
 		}
 	}
 	for _, g := range m.Goals {
 		res.Verdicts = append(res.Verdicts, g.verdict(res))
 	}
+	for _, line := range m.Lines {
+		res.Lines = append(res.Lines, line.of(res))
+	}
 	res.Seconds = time.Since(begun).Seconds()
 	return res, nil
+}
+
+// ask has a contender do its work once. One that failed before is not asked again.
+func (m *Measure) ask(ctx context.Context, l *lab.Lab, o Options, round int, c Contender, row *report.Row) {
+	if row.Missing != "" {
+		row.Rounds = append(row.Rounds, nil)
+		return
+	}
+	begun := time.Now()
+	sample, err := c.run(ctx, l, o.Profiles, profileName(m.Name, c.Name))
+	if err != nil {
+		row.Missing = fmt.Sprintf("round %d: %v", round+1, err)
+	}
+	row.Rounds = append(row.Rounds, sample)
+	fmt.Fprintf(o.Log, "%s %d/%d %s:%s (%.1f s in all)\n",
+		m.Name, round+1, o.Rounds, c.Name, m.line(sample, err), time.Since(begun).Seconds())
 }
 
 // patience is how long a contender may take for one round; who takes longer has failed.
 const patience = 10 * time.Minute
 
-func (c Contender) run(ctx context.Context, l *lab.Lab) (report.Sample, error) {
+func (c Contender) run(ctx context.Context, l *lab.Lab, profiles, name string) (_ report.Sample, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	stop, err := profile(profiles, name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
 	return c.Run(ctx, l)
 }
 
@@ -111,7 +132,8 @@ func (m *Measure) line(s report.Sample, err error) string {
 	var parts []string
 	for _, metric := range m.Metrics {
 		if v, ok := s[metric.Key]; ok {
-			parts = append(parts, strings.TrimSpace(fmt.Sprintf("%s %s %s", metric.Name, report.Number(v, metric.Digits), metric.Unit)))
+			number := report.Number(v, metric.Digits)
+			parts = append(parts, strings.TrimSpace(metric.Name+" "+number+" "+metric.Unit))
 		}
 	}
 	return " " + strings.Join(parts, "; ")
@@ -119,7 +141,7 @@ func (m *Measure) line(s report.Sample, err error) string {
 
 func (g Goal) verdict(r *report.Result) report.Verdict {
 	v := report.Verdict{Goal: g.Text, Got: "–"}
-	s, ok := report.StatOf(g.perRound(r))
+	s, ok := report.StatOf(perRound(r, g.Value))
 	if !ok {
 		return v
 	}
@@ -131,13 +153,14 @@ func (g Goal) verdict(r *report.Result) report.Verdict {
 	return v
 }
 
-func (g Goal) perRound(r *report.Result) []float64 {
+// perRound works a value out within each round.
+func perRound(r *report.Result, value func(At) float64) []float64 {
 	var all []float64
 	if len(r.Rows) == 0 {
 		return nil
 	}
 	for round := range r.Rows[0].Rounds {
-		all = append(all, g.Value(func(contender, metric string) float64 {
+		all = append(all, value(func(contender, metric string) float64 {
 			for _, row := range r.Rows {
 				if row.Name != contender {
 					continue
@@ -157,6 +180,11 @@ func ratio(metric, one, other string) func(At) float64 {
 	return func(at At) float64 { return at(one, metric) / at(other, metric) }
 }
 
+// atMost is the goal that one contender's figure over another's is no more than that.
+func atMost(text string, most float64, metric, one, other string) Goal {
+	return Goal{Text: text, Unit: " ×", Value: ratio(metric, one, other), Most: most}
+}
+
 // figure is a contender's own.
 func figure(metric, one string) func(At) float64 {
 	return func(at At) float64 { return at(one, metric) }
@@ -165,6 +193,14 @@ func figure(metric, one string) func(At) float64 {
 // lead is by how much one contender's figure is above another's.
 func lead(metric, one, other string) func(At) float64 {
 	return func(at At) float64 { return at(one, metric) - at(other, metric) }
+}
+
+// sumUp adds lines to the table that sums the measures up, and their goals.
+func (m *Measure) sumUp(lines ...Line) {
+	for _, l := range lines {
+		m.Lines = append(m.Lines, l)
+		m.Goals = append(m.Goals, l.Goals...)
+	}
 }
 
 // All are the measures, the most important first.

@@ -43,7 +43,7 @@ func TestRoundsAreInterleavedAndGoalsAreOfOneRound(t *testing.T) {
 			{Text: "absent", Value: func(at measure.At) float64 { return at("d", "x") }, Least: 1},
 		},
 	}
-	res, err := m.Run(t.Context(), nil, 3, io.Discard)
+	res, err := m.Run(t.Context(), nil, measure.Options{Rounds: 3, Log: io.Discard})
 	require.NoError(t, err)
 	require.Equal(t, []string{"a", "b", "c", "a", "b", "c", "a", "b"}, order, "who broke down is not asked again")
 	require.Equal(t, "round 2: broke down", res.Rows[2].Missing)
@@ -69,6 +69,7 @@ func TestEachContenderOfAMeasureHasItsOwnName(t *testing.T) {
 				require.NotEmpty(t, c.Durability, c.Name)
 			}
 			goalsNameContenders(t, m, rows)
+			linesHaveAllGoals(t, m)
 		}
 	}
 }
@@ -92,4 +93,40 @@ func goalsNameContenders(t *testing.T, m measure.Measure, rows map[string]bool) 
 		require.True(t, math.IsNaN(v), "%s: what is missing must not meet it", g.Text)
 		require.True(t, g.Least != 0 || g.Most != 0, g.Text)
 	}
+}
+
+// A goal that no line of the summary has would be missed in silence.
+func linesHaveAllGoals(t *testing.T, m measure.Measure) {
+	t.Helper()
+	goals := 0
+	for _, l := range m.Lines {
+		goals += len(l.Goals)
+		require.NotEmpty(t, l.Goal, l.Text)
+		require.NotEmpty(t, l.Ours, l.Text)
+	}
+	require.Len(t, m.Goals, goals, m.Name)
+}
+
+func TestLineSumsUp(t *testing.T) {
+	var order []string
+	const never = 100
+	of := func(name string) func(measure.At) float64 {
+		return func(at measure.At) float64 { return at(name, "x") }
+	}
+	m := measure.Measure{
+		Name: "m", Rows: []measure.Contender{contender("a", &order, 3, never), contender("b", &order, 2, never)},
+		Lines: []measure.Line{{
+			Text: "x", Goal: "≥ 3", Ours: map[string]func(measure.At) float64{"memory": of("a")},
+			Others: []measure.Other{{Name: "floor: b", Value: of("b")}, {Name: "c", Value: of("c")}},
+			Goals: []measure.Goal{
+				{Text: "met", Value: of("a"), Least: 6}, {Text: "missed", Value: of("a"), Least: 7}, {Text: "absent", Value: of("c"), Most: 1},
+			},
+		}},
+	}
+	res, err := m.Run(t.Context(), nil, measure.Options{Rounds: 3, Log: io.Discard})
+	require.NoError(t, err)
+	require.Equal(t, []report.Line{{
+		Text: "x", Goal: "≥ 3", Ours: map[string]string{"memory": "6"}, Others: []string{"b 4", "c –"},
+		Goals: 3, Met: 1, Unmeasured: 1, Missed: []string{"missed: 6.00"},
+	}}, res.Lines)
 }

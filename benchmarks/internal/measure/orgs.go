@@ -15,46 +15,53 @@ import (
 // Organisations measures what a call costs when its like are spread over many organisations, and
 // what organisations cost that have nothing to do.
 func Organisations(size Size) Measure {
-	calls, slots := size.of(20_000, 10_000, 200), size.of(1_000, 1_000, 20)
-	counts := []int{1, size.of(100, 100, 10), size.of(10_000, 2_000, 50)}
-	idle := counts[2]
+	counts := []int{1, size.of(100, 100, 10), size.of(10_000, 500, 50)}
+	most := counts[2]
+	calls, slots := size.of(40_000, 5_000, 200), most // the same slots for all: one at least for each organisation
 	m := Measure{
 		Name:  "organisations",
 		Title: "Many organisations",
-		Work: fmt.Sprintf("%d calls that take no time, of %d, %d or %d organisations with a batch each, which share %d slots equally; from the first "+
-			"begin of a call until all outcomes are written. Idle: one organisation has all calls, beside %d that had a call each and are done.",
-			calls, counts[0], counts[1], counts[2], slots, idle),
+		Work: fmt.Sprintf("%d calls that take no time and %d slots, both shared equally by %d, %d or %d organisations, each "+
+			"with its calls in a batch; from the first begin of a call until all outcomes are written. Idle: one organisation "+
+			"has all calls, beside 1 or %d that had a call each and are done.",
+			calls, slots, counts[0], counts[1], counts[2], most),
 		Notes: []string{
-			"Each organisation's step is a transaction of its own: with two calls each, there is little to write together.",
+			"Each organisation's step is a transaction of its own. Of the more organisations the calls in flight are, the " +
+				"less there is to write together: steps a call say how much that is.",
 			"outdial alone: peers know no organisations.",
 		},
 		Metrics: []report.Metric{
 			{Key: "us", Name: "time", Unit: "µs/call", Digits: 1},
 			{Key: "cpu", Name: "CPU of the client", Unit: "µs/call", Digits: 1},
+			{Key: "steps", Name: "steps", Unit: "1/call", Digits: 2},
 		},
 	}
+	busy := Line{Text: fmt.Sprintf("a call of %d organisations, × one of 1", most), Digits: 2, Goal: "≤ 1.2"}
+	beside := Line{Text: fmt.Sprintf("a call beside %d idle organisations, × beside 1", most), Digits: 2, Goal: "≤ 1.05"}
+	busy.Ours, beside.Ours = map[string]func(At) float64{}, map[string]func(At) float64{}
 	for _, s := range systems.Stores() {
 		name := func(n int) string { return fmt.Sprintf("outdial, %s, %d", s.Name, n) }
 		for _, n := range counts {
-			m.add(name(n), s.Durability, "", func(ctx context.Context, l *lab.Lab) (report.Sample, error) {
-				return spread(ctx, l, s, n, calls/n, max(1, slots/n))
+			m.add(name(n), s.Durability, s.Settings, func(ctx context.Context, l *lab.Lab) (report.Sample, error) {
+				return spread(ctx, l, s, n, calls/n, slots/n)
+			})
+			if n > 1 {
+				busy.Goals = append(busy.Goals, atMost(
+					fmt.Sprintf("%s: a call of %d organisations ≤ 1.2 × one of 1", s.Name, n), 1.2, "us", name(n), name(1)))
+			}
+		}
+		idle := func(n int) string { return fmt.Sprintf("outdial, %s, 1 beside %d idle", s.Name, n) }
+		for _, n := range []int{1, most} {
+			m.add(idle(n), s.Durability, s.Settings, func(ctx context.Context, l *lab.Lab) (report.Sample, error) {
+				return besideIdle(ctx, l, s, n, calls, slots)
 			})
 		}
-		beside := fmt.Sprintf("outdial, %s, 1 beside %d idle", s.Name, idle)
-		m.add(beside, s.Durability, "", func(ctx context.Context, l *lab.Lab) (report.Sample, error) {
-			return besideIdle(ctx, l, s, idle, calls, slots)
-		})
-		for _, n := range counts[1:] {
-			m.Goals = append(m.Goals, Goal{
-				Text: fmt.Sprintf("%s: a call of %d organisations ≤ 1.2 × one of 1", s.Name, n), Unit: " ×",
-				Value: ratio("us", name(n), name(1)), Most: 1.2,
-			})
-		}
-		m.Goals = append(m.Goals, Goal{
-			Text: fmt.Sprintf("%s: beside %d idle organisations ≤ 1.05 ×", s.Name, idle), Unit: " ×",
-			Value: ratio("us", beside, name(1)), Most: 1.05,
-		})
+		beside.Goals = append(beside.Goals, atMost(
+			fmt.Sprintf("%s: beside %d idle organisations ≤ 1.05 × beside 1", s.Name, most), 1.05, "us", idle(most), idle(1)))
+		busy.Ours[s.Name] = ratio("us", name(most), name(1))
+		beside.Ours[s.Name] = ratio("us", idle(most), idle(1))
 	}
+	m.sumUp(busy, beside)
 	return m
 }
 
@@ -84,7 +91,7 @@ func spread(ctx context.Context, l *lab.Lab, kind systems.Store, orgs, each, lim
 		return nil, err
 	}
 	before := cpu()
-	b.Run()
+	b.Run(ctx)
 	return untilIdle(ctx, b, names, 0, orgs*each, before)
 }
 
@@ -98,6 +105,7 @@ func create(ctx context.Context, b *systems.Bench, orgs []string, each, limit in
 func untilIdle(
 	ctx context.Context, b *systems.Bench, orgs []string, before int64, calls int, used time.Duration,
 ) (report.Sample, error) {
+	steps := b.Steps.Count()
 	begun, err := b.Carrier.Reached(ctx, before+1)
 	if err != nil {
 		return nil, err
@@ -108,11 +116,15 @@ func untilIdle(
 		return nil, errors.Join(err, wrong)
 	}
 	n := float64(calls)
-	return report.Sample{"us": micros(end.Sub(begun)) / n, "cpu": micros(used) / n}, nil
+	return report.Sample{
+		"us": micros(end.Sub(begun)) / n, "cpu": micros(used) / n, "steps": float64(b.Steps.Count()-steps) / n,
+	}, nil
 }
 
 // besideIdle times one organisation when many others have had their calls.
-func besideIdle(ctx context.Context, l *lab.Lab, kind systems.Store, idle, calls, slots int) (s report.Sample, err error) {
+func besideIdle(
+	ctx context.Context, l *lab.Lab, kind systems.Store, idle, calls, slots int,
+) (s report.Sample, err error) {
 	limits := systems.Limits{systems.Org: slots}
 	names := orgNames("idle", idle, 1, limits)
 	b, err := systems.NewBench(ctx, l, kind, limits, &systems.Carrier{})
@@ -123,7 +135,7 @@ func besideIdle(ctx context.Context, l *lab.Lab, kind systems.Store, idle, calls
 	if err := create(ctx, b, names, 1, 1); err != nil {
 		return nil, err
 	}
-	b.Run()
+	b.Run(ctx)
 	if _, err := b.Carrier.Reached(ctx, int64(idle)); err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -22,14 +23,20 @@ func Floor(size Size) Measure {
 	m := Measure{
 		Name:  "floor",
 		Title: "What the disk and the databases admit",
-		Work:  "Syncs of a file that grows by 4 kB each time; updates of one row a transaction, and of 500 neighbouring rows a transaction.",
-		Notes: []string{"A call writes two rows when it begins and two when it ends: about a quarter of the rows a second is what an engine can reach."},
+		Work: "Syncs of a file that grows by 4 kB each time; updates of one row a transaction, and of 500 neighbouring " +
+			"rows a transaction.",
+		Notes: []string{
+			"A call writes two rows when it begins and two when it ends: about a quarter of the rows a second is what an " +
+				"engine can reach.",
+		},
 		Metrics: []report.Metric{
 			{Key: "commits", Name: "commits", Unit: "1/s", Digits: 0},
 			{Key: "rows", Name: "rows", Unit: "1/s", Digits: 0},
 		},
 	}
-	m.add("floor: fsync", "every write", "", func(_ context.Context, l *lab.Lab) (report.Sample, error) { return syncs(l, most) })
+	m.add("floor: fsync", "every write", "", func(_ context.Context, l *lab.Lab) (report.Sample, error) {
+		return syncs(l, most)
+	})
 	sqlite := func(name string, rows int) {
 		m.add(name, systems.SQLiteFull, "", func(ctx context.Context, l *lab.Lab) (report.Sample, error) {
 			return sqliteUpdates(ctx, l, rows, most)
@@ -71,7 +78,7 @@ func syncs(l *lab.Lab, most time.Duration) (s report.Sample, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
-	file, err := os.Create(path)
+	file, err := os.CreateTemp(filepath.Dir(path), "")
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +137,9 @@ func updateRows(ctx context.Context, db *sql.DB, update *sql.Stmt, from, rows in
 	return tx.Commit()
 }
 
-func postgresUpdates(ctx context.Context, l *lab.Lab, rows, connections int, most time.Duration) (s report.Sample, err error) {
+func postgresUpdates(
+	ctx context.Context, l *lab.Lab, rows, connections int, most time.Duration,
+) (s report.Sample, err error) {
 	pool, closing, err := systems.Pool(ctx, l)
 	if err != nil {
 		return nil, err
@@ -138,7 +147,8 @@ func postgresUpdates(ctx context.Context, l *lab.Lab, rows, connections int, mos
 	defer func() { err = errors.Join(err, closing()) }()
 	for _, text := range []string{
 		"CREATE TABLE floor (key bigint PRIMARY KEY, status integer NOT NULL, data bytea NOT NULL) WITH (fillfactor = 70)",
-		"INSERT INTO floor SELECT i, 0, decode(repeat('00', 60), 'hex') FROM generate_series(0, 49999) AS i", "VACUUM ANALYZE floor",
+		"INSERT INTO floor SELECT i, 0, decode(repeat('00', 60), 'hex') FROM generate_series(0, 49999) AS i",
+		"VACUUM ANALYZE floor",
 	} {
 		if _, err := pool.Exec(ctx, text); err != nil {
 			return nil, err
@@ -150,7 +160,9 @@ func postgresUpdates(ctx context.Context, l *lab.Lab, rows, connections int, mos
 	return updateTogether(ctx, pool, rows, connections, most)
 }
 
-func updateTogether(ctx context.Context, pool *pgxpool.Pool, rows, connections int, most time.Duration) (report.Sample, error) {
+func updateTogether(
+	ctx context.Context, pool *pgxpool.Pool, rows, connections int, most time.Duration,
+) (report.Sample, error) {
 	const update = "UPDATE floor SET status = status + 1 WHERE key >= $1 AND key < $2"
 	all, ctx := errgroup.WithContext(ctx)
 	done := make([]int, connections)

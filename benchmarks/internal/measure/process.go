@@ -16,10 +16,10 @@ func cpu() time.Duration {
 }
 
 // settled is what the process holds after everything that can be freed has been.
-func settled() int64 {
+func settled() float64 {
 	runtime.GC()
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc + m.StackInuse)
+	return float64(m.HeapAlloc + m.StackInuse)
 }

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/outdial/outdial/benchmarks/internal/lab"
@@ -31,9 +31,10 @@ func Reads(size Size) Measure {
 	m := Measure{
 		Name:  "reads",
 		Title: "Reads while calls go on at full speed",
-		Work: fmt.Sprintf("%d calls that take no time, %d slots. Readers ask for the status of a batch every %v, for a page of %d batches every %v, for "+
-			"all recipients of a batch every %v, and follow the events of the first batch: from the begin of a call until its "+
-			"end is seen.", calls, slots, statusEvery, pageSize, pageEvery, recipientsEvery),
+		Work: fmt.Sprintf("%d calls that take no time, %d slots. Readers ask for the status of a batch every %v, for a page "+
+			"of %d batches every %v, for all recipients of a batch of %d every %v, and follow the events of the first batch: "+
+			"from the begin of a call until its end is seen.",
+			calls, slots, statusEvery, pageSize, pageEvery, min(calls, batchSize), recipientsEvery),
 		Notes: []string{"outdial alone: peers have no such reads. A reader that is late asks at once, and no more often."},
 		Metrics: []report.Metric{
 			{Key: "rate", Name: "rate", Unit: "calls/s", Digits: 0},
@@ -41,25 +42,32 @@ func Reads(size Size) Measure {
 			{Key: "page50", Name: "page p50", Unit: "ms", Digits: 2}, {Key: "page99", Name: "p99", Unit: "ms", Digits: 2},
 			{Key: "all50", Name: "recipients p50", Unit: "ms", Digits: 1}, {Key: "all99", Name: "p99", Unit: "ms", Digits: 1},
 			{Key: "event50", Name: "event p50", Unit: "ms", Digits: 1}, {Key: "event99", Name: "p99", Unit: "ms", Digits: 1},
+			{Key: "reads", Name: "reads", Digits: 0},
 		},
+	}
+	lost := Line{
+		Text: "calls lost to readers, %", Digits: 1, Ours: map[string]func(At) float64{}, Goal: "≤ 5",
 	}
 	for _, s := range systems.Stores() {
 		alone, read := "outdial, "+s.Name+", nobody reads", "outdial, "+s.Name+", readers"
-		m.add(alone, s.Durability, "", func(ctx context.Context, l *lab.Lab) (report.Sample, error) {
+		m.add(alone, s.Durability, s.Settings, func(ctx context.Context, l *lab.Lab) (report.Sample, error) {
 			return dialAndRead(ctx, l, s, calls, slots, false)
 		})
-		m.add(read, s.Durability, "", func(ctx context.Context, l *lab.Lab) (report.Sample, error) {
+		m.add(read, s.Durability, s.Settings, func(ctx context.Context, l *lab.Lab) (report.Sample, error) {
 			return dialAndRead(ctx, l, s, calls, slots, true)
 		})
-		m.Goals = append(m.Goals, Goal{
-			Text: s.Name + ": calls lose ≤ 5 % to readers", Unit: " %", Most: 5,
-			Value: func(at At) float64 { return 100 * (1 - at(read, "rate")/at(alone, "rate")) },
+		lost.Ours[s.Name] = func(at At) float64 { return 100 * (1 - at(read, "rate")/at(alone, "rate")) }
+		lost.Goals = append(lost.Goals, Goal{
+			Text: s.Name + ": calls lose ≤ 5 % to readers", Unit: " %", Most: 5, Value: lost.Ours[s.Name],
 		})
 	}
+	m.sumUp(lost)
 	return m
 }
 
-func dialAndRead(ctx context.Context, l *lab.Lab, kind systems.Store, calls, slots int, readers bool) (s report.Sample, err error) {
+func dialAndRead(
+	ctx context.Context, l *lab.Lab, kind systems.Store, calls, slots int, readers bool,
+) (s report.Sample, err error) {
 	r := &reading{begun: map[string]time.Time{}, took: map[string][]time.Duration{}}
 	b, err := systems.NewBench(ctx, l, kind, systems.Limits{systems.Org: slots}, &systems.Carrier{Note: r.note})
 	if err != nil {
@@ -82,7 +90,7 @@ func dialAndRead(ctx context.Context, l *lab.Lab, kind systems.Store, calls, slo
 		r.start(reading, &all, b)
 	}
 	used := cpu()
-	b.Run()
+	b.Run(ctx)
 	s, err = untilIdle(ctx, b, []string{systems.Org}, 0, len(r.batches)*size, used)
 	stop()
 	all.Wait()
@@ -91,6 +99,7 @@ func dialAndRead(ctx context.Context, l *lab.Lab, kind systems.Store, calls, slo
 	}
 	s["rate"] = 1e6 / s["us"]
 	r.into(s)
+	s["reads"] = float64(len(r.took["status"]) + len(r.took["page"]) + len(r.took["all"]))
 	return s, r.wrong
 }
 
@@ -114,9 +123,13 @@ func (r *reading) note(c dialer.Call) {
 }
 
 func (r *reading) start(ctx context.Context, all *sync.WaitGroup, b *systems.Bench) {
-	some := func() string { return r.batches[rand.IntN(len(r.batches))].ID }
+	turn := atomic.Int64{}
+	some := func() string { return r.batches[int(turn.Add(1))%len(r.batches)].ID }
 	all.Go(func() {
-		r.every(ctx, "status", statusEvery, func() error { _, err := b.Engine.Batch(ctx, systems.Org, some()); return err })
+		r.every(ctx, "status", statusEvery, func() error {
+			_, err := b.Engine.Batch(ctx, systems.Org, some())
+			return err
+		})
 	})
 	all.Go(func() {
 		r.every(ctx, "page", pageEvery, func() error {

@@ -25,9 +25,9 @@ func Slots(size Size) Measure {
 	m := Measure{
 		Name:  "slots",
 		Title: "Slot utilisation",
-		Work: fmt.Sprintf("%d slots, %d calls of %v to %v, queued before the first begins. Utilisation is the time that slots "+
-			"were busy over slots times the time from the first to the last begin of a call; a hand-over is the time from the end "+
-			"of a call to the begin of the next one in its slot.", slots, calls, shortest, longest),
+		Work: fmt.Sprintf("%d slots, %d calls of %v to %v, queued before the first begins. Utilisation is the time that "+
+			"slots were busy over slots times the time from the first to the last begin of a call; a hand-over is the "+
+			"time from the end of a call to the begin of the next one in its slot.", slots, calls, shortest, longest),
 		Notes: []string{
 			"The work reads the clock itself: a call begins when the contender hands it to a worker or dialer, and ends there.",
 			"outdial and River begin a call only when it is durable that they do, Asynq when Redis has it.",
@@ -56,21 +56,30 @@ func Slots(size Size) Measure {
 				}, nil
 			}})
 	}
-	m.Goals = slotGoals()
+	peers := []string{
+		systems.RiverFast(0).Name, systems.RiverDefault().Name, systems.RiverSQLite().Name,
+		systems.Asynq(false, false).Name, systems.Asynq(true, false).Name,
+	}
+	m.sumUp(
+		plainLine("slots in use, %", "utilisation", 1,
+			"memory ≥ 99.5; SQLite, PostgreSQL ≥ 96, 3 above River tuned, above Asynq", utilisationGoals(), peers...),
+		plainLine("slot's end to next dial, p99, ms", "p99", 2, "memory ≤ 0.1", []Goal{{
+			Text: "memory: hand-over p99 ≤ 0.1 ms", Unit: " ms", Value: figure("p99", "outdial, memory"), Most: 0.1,
+		}}, peers...))
 	return m
 }
 
-func slotGoals() []Goal {
-	const river = "River, PostgreSQL, tuned"
-	goals := []Goal{
-		{Text: "memory ≥ 99.5 %", Unit: " %", Value: figure("utilisation", "outdial, memory"), Least: 99.5},
-		{Text: "memory: hand-over p99 ≤ 0.1 ms", Unit: " ms", Value: figure("p99", "outdial, memory"), Most: 0.1},
-	}
+func utilisationGoals() []Goal {
+	river := systems.RiverFast(0).Name
+	goals := []Goal{{Text: "memory ≥ 99.5 %", Unit: " %", Value: figure("utilisation", "outdial, memory"), Least: 99.5}}
 	for _, s := range []string{"SQLite", "PostgreSQL"} {
 		ours := "outdial, " + s
 		goals = append(goals,
 			Goal{Text: s + " ≥ 96 %", Unit: " %", Value: figure("utilisation", ours), Least: 96},
-			Goal{Text: s + " ≥ 3 points above River tuned", Unit: " points", Value: lead("utilisation", ours, river), Least: 3},
+			Goal{
+				Text: s + " ≥ 3 points above River tuned", Unit: " points",
+				Value: lead("utilisation", ours, river), Least: 3,
+			},
 			Goal{
 				Text: s + " above Asynq, which is not durable", Unit: " points",
 				Value: lead("utilisation", ours, "Asynq, Redis"), Least: 0.001,

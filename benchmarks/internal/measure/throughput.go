@@ -3,7 +3,6 @@ package measure
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/outdial/outdial/benchmarks/internal/lab"
@@ -19,11 +18,13 @@ func Throughput(size Size) Measure {
 	m := Measure{
 		Name:  "throughput",
 		Title: "Throughput of calls that take no time",
-		Work: fmt.Sprintf("%d calls in batches of %d at most, %d slots unless it says otherwise, queued before the first begins; "+
-			"from the first begin of a call until the outcome of the last one is as durable as the row says.", calls, batchSize, slots),
+		Work: fmt.Sprintf("%d calls in batches of %d at most, %d slots unless it says otherwise, queued before the first "+
+			"begins; from the first begin of a call until the outcome of the last one is as durable as the row says.",
+			calls, batchSize, slots),
 		Notes: []string{
 			"Each call is written twice: that it begins, before it begins, and how it ended.",
-			fmt.Sprintf("River on SQLite and Asynq with a synced file get %d calls, since they take long; their rates count.", fewer),
+			fmt.Sprintf("River on SQLite and Asynq with a synced file get %d calls, since they take long; "+
+				"their rates count.", fewer),
 			"CPU is that of the benchmark's process, which has SQLite in it, but not the servers.",
 		},
 		Metrics: []report.Metric{
@@ -49,7 +50,7 @@ func Throughput(size Size) Measure {
 	add(systems.RiverSQLite(), fewer, slots)
 	add(systems.Asynq(false, false), calls, slots)
 	add(systems.Asynq(true, false), fewer, slots)
-	m.Goals = []Goal{
+	goals := []Goal{
 		{
 			Text: "PostgreSQL ≥ 1.5 × River tuned with as many workers", Unit: " ×",
 			Value: ratio("rate", "outdial, PostgreSQL", systems.RiverFast(slots).Name), Least: 1.5,
@@ -59,6 +60,10 @@ func Throughput(size Size) Measure {
 			Value: ratio("rate", "outdial, SQLite", systems.RiverSQLite().Name), Least: 15,
 		},
 	}
+	m.sumUp(plainLine("calls that take no time, 1/s", "rate", 0,
+		"PostgreSQL ≥ 1.5 × River's with as many workers, SQLite ≥ 15 × River's", goals,
+		systems.RiverFast(slots).Name, systems.RiverSQLite().Name, systems.Asynq(false, false).Name,
+		systems.Asynq(true, false).Name))
 	return m
 }
 
@@ -66,33 +71,32 @@ func Throughput(size Size) Measure {
 const batchSize = 5_000
 
 func timeThroughput(ctx context.Context, l *lab.Lab, s systems.System, work load.Load) (report.Sample, error) {
-	var before time.Duration
+	var used time.Duration
 	inner := s.Queue
 	s.Queue = func(ctx context.Context, l *lab.Lab, w *load.Watch) (systems.Job, error) {
 		job, err := inner(ctx, l, w)
-		return clocked{job, &before}, err
+		return clocked{job, &used}, err
 	}
 	w, durable, err := s.Time(ctx, l, work)
-	after := cpu()
 	if err != nil {
 		return nil, err
 	}
-	first := slices.MinFunc(w.Spans(), func(a, b load.Span) int { return int(a.Begin - b.Begin) }).Begin
 	n := float64(work.Total())
 	return report.Sample{
-		"rate": n / (durable - first).Seconds(), "calls": n,
-		"cpu": float64((after - before).Microseconds()) / n,
+		"rate": n / (durable - firstBegin(w.Spans())).Seconds(), "calls": n, "cpu": micros(used) / n,
 	}, nil
 }
 
-// clocked notes the CPU time when the job begins.
+// clocked notes the CPU time that the job takes, without what comes before and after.
 type clocked struct {
 	systems.Job
 
-	before *time.Duration
+	used *time.Duration
 }
 
 func (c clocked) Run(ctx context.Context) (time.Time, error) {
-	*c.before = cpu()
-	return c.Job.Run(ctx)
+	before := cpu()
+	end, err := c.Job.Run(ctx)
+	*c.used = cpu() - before
+	return end, err
 }

@@ -19,6 +19,7 @@ func (r *Report) Markdown() string {
 	for _, m := range r.Missing {
 		fmt.Fprintf(&b, "- missing: %s\n", m)
 	}
+	b.WriteString("\n## Summary\n\n" + r.Summary())
 	for _, res := range r.Results {
 		b.WriteString("\n")
 		b.WriteString(res.Markdown())

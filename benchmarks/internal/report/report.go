@@ -66,6 +66,18 @@ type Verdict struct {
 	Met      bool   `json:"met"`
 }
 
+// Line is a line of the table that sums the measures up.
+type Line struct {
+	Text       string            `json:"text"` // what the figures are
+	Ours       map[string]string `json:"ours"` // medians of outdial's, by store
+	Others     []string          `json:"others"`
+	Goal       string            `json:"goal"`
+	Goals      int               `json:"goals"` // how many there are
+	Met        int               `json:"met"`
+	Unmeasured int               `json:"unmeasured"`
+	Missed     []string          `json:"missed"` // each with what was reached
+}
+
 // Result is what came of one measure.
 type Result struct {
 	Name     string    `json:"name"`
@@ -75,6 +87,7 @@ type Result struct {
 	Metrics  []Metric  `json:"metrics"`
 	Rows     []*Row    `json:"rows"`
 	Verdicts []Verdict `json:"verdicts"`
+	Lines    []Line    `json:"lines"`
 	Seconds  float64   `json:"seconds"`
 }
 

@@ -52,6 +52,10 @@ func sample() *report.Report {
 				{Name: "outdial, memory", Durability: "none, at all", Rounds: []report.Sample{{"a": 99}, {"a": 97}}},
 				{Name: "a peer", Durability: "fsync", Settings: "tuned", Rounds: []report.Sample{nil, nil}, Missing: "no server"},
 			},
+			Lines: []report.Line{
+				{Text: "share, %", Ours: map[string]string{"memory": "98"}, Others: []string{"a peer 3"}, Goal: "≥ 9", Goals: 2, Met: 2},
+				{Text: "more", Goal: "≤ 2", Goals: 3, Met: 1, Unmeasured: 1, Missed: []string{"all: 4"}},
+			},
 			Verdicts: []report.Verdict{
 				{Goal: "at least 99", Got: "98", Measured: true},
 				{Goal: "at most 99", Got: "98", Measured: true, Met: true}, {Goal: "of a peer", Got: "–"},
@@ -64,6 +68,8 @@ func TestMarkdown(t *testing.T) {
 	text := sample().Markdown()
 	for _, line := range []string{
 		"- missing: redis-server is missing: apt-get install redis-server",
+		"| share, % | 98 |  |  | a peer 3 | ≥ 9 | met |",
+		"| more |  |  |  |  | ≤ 2 | **missed** 1 of 3: all: 4; 1 of 3 not measured |",
 		"| contender | durability | share, % | more |",
 		"| outdial, memory | none, at all | 98.0 (97.0 to 99.0) | – |",
 		"| a peer (tuned) | fsync | – | – |", "- a peer: no server", "- A note.",
@@ -88,6 +94,15 @@ func TestSVGIsXMLWithABarForEachContender(t *testing.T) {
 	}
 	require.Equal(t, 1, bars, "the peer has no figure")
 	require.Contains(t, text, "Slots &lt;&amp;&gt;")
+	r := sample()
+	alone := &report.Result{
+		Title: "Alone", Metrics: r.Results[0].Metrics,
+		Rows: []*report.Row{{Name: "outdial, memory", Rounds: []report.Sample{{"a": 1}}}},
+	}
+	r.Results = append(r.Results, alone)
+	require.NotContains(t, r.SVG(), "Alone")
+	r.Results = r.Results[1:]
+	require.Contains(t, r.SVG(), "Alone")
 }
 
 func TestFiles(t *testing.T) {
@@ -98,7 +113,7 @@ func TestFiles(t *testing.T) {
 	var got report.Report
 	require.NoError(t, json.Unmarshal(text, &got))
 	require.InDelta(t, 97, got.Results[0].Rows[0].Rounds[1]["a"], 0)
-	for _, name := range []string{"results.md", "chart.svg"} {
+	for _, name := range []string{"results.md", "summary.md", "chart.svg"} {
 		text, err := os.ReadFile(filepath.Join(folder, name))
 		require.NoError(t, err)
 		require.NotEmpty(t, text)

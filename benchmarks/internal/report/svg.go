@@ -4,26 +4,31 @@ import (
 	"fmt"
 	"html"
 	"math"
+	"slices"
 	"strings"
 )
 
 // The chart's measures, in pixels.
 const (
 	chartWidth = 960
-	labelWidth = 330
-	barSpace   = 410 // the longest bar
+	labelWidth = 360
+	barSpace   = 380 // the longest bar
 	lineHeight = 24
 	barHeight  = 15
 	titleSpace = 46
 	margin     = 16
 )
 
-// SVG draws the first metric of each measure as bars: the median, and a line from the least to the
-// most of the rounds. Colours hold on light and dark ground.
+// SVG draws the first metric of each measure that has peers, or of all where none has, as bars: the median, and a
+// line from the least to the most of the rounds. Colours hold on light and dark ground.
 func (r *Report) SVG() string {
 	var body strings.Builder
 	y := margin
-	for _, res := range r.Results {
+	compared := slices.DeleteFunc(slices.Clone(r.Results), func(res *Result) bool { return !res.hasPeers() })
+	if len(compared) == 0 {
+		compared = r.Results
+	}
+	for _, res := range compared {
 		y += res.draw(&body, y)
 	}
 	var b strings.Builder
@@ -74,7 +79,8 @@ func (r *Result) draw(b *strings.Builder, y int) int {
 func drawBar(b *strings.Builder, y int, row *Row, s Stat, m Metric, most float64) {
 	length := func(v float64) float64 { return math.Max(1, barSpace*v/most) }
 	middle := y + barHeight/2
-	fmt.Fprintf(b, `<text x="%d" y="%d" text-anchor="end">%s</text>`, labelWidth, y+barHeight-3, html.EscapeString(row.Name))
+	fmt.Fprintf(b, `<text x="%d" y="%d" text-anchor="end">%s</text>`,
+		labelWidth, y+barHeight-3, html.EscapeString(row.Name))
 	fmt.Fprintf(b, `<rect class="%s" x="%d" y="%d" width="%.1f" height="%d" rx="2"/>`,
 		kind(row.Name), labelWidth+8, y, length(s.Median), barHeight)
 	if s.Min != s.Max {
@@ -84,6 +90,10 @@ func drawBar(b *strings.Builder, y int, row *Row, s Stat, m Metric, most float64
 	fmt.Fprintf(b, `<text x="%.1f" y="%d">%s</text><text class="unit" x="%d" y="%d" text-anchor="end">%s</text>`+"\n",
 		labelWidth+16+length(s.Max), y+barHeight-3, Number(s.Median, m.Digits),
 		chartWidth-margin, y+barHeight-3, html.EscapeString(short(row.Durability)))
+}
+
+func (r *Result) hasPeers() bool {
+	return slices.ContainsFunc(r.Rows, func(row *Row) bool { return kind(row.Name) == "peer" })
 }
 
 // kind is the colour of a bar.

@@ -89,12 +89,12 @@ func EnqueueAsynq(ctx context.Context, r *lab.Redis, batch, n int, queue string)
 }
 
 func (j *asynqJob) Run(ctx context.Context) (time.Time, error) {
-	work := asynq.HandlerFunc(func(_ context.Context, t *asynq.Task) error {
+	work := asynq.HandlerFunc(func(ctx context.Context, t *asynq.Task) error {
 		var args RiverArgs
 		if err := json.Unmarshal(t.Payload(), &args); err != nil {
 			return err
 		}
-		j.w.Call(args.Batch, args.Index)
+		j.w.Call(ctx, args.Batch, args.Index)
 		return nil
 	})
 	if err := j.server.Start(work); err != nil {

@@ -81,16 +81,19 @@ func (c *Carrier) Reached(ctx context.Context, calls int64) (time.Time, error) {
 	}
 }
 
-// Holder keeps calls up until Let is closed. It does as little as it can: what it took of a
-// goroutine's stack would be counted as the engine's.
+// Holder keeps calls up until Let is closed, but for the first ones. It does as little as it can: what it
+// took of a goroutine's stack would be counted as the engine's.
 type Holder struct {
 	Let   chan struct{}
+	First int64 // how many calls are over when they begin
 	calls atomic.Int64
 }
 
 // Dial implements [dialer.Dialer].
 func (h *Holder) Dial(ctx context.Context, _ dialer.Call, _ func(dialer.Progress)) (dialer.Outcome, error) {
-	h.calls.Add(1)
+	if h.calls.Add(1) <= h.First {
+		return dialer.Outcome{Reason: dialer.ClientHangup, ConnectedAt: time.Now()}, nil
+	}
 	select {
 	case <-h.Let:
 	case <-ctx.Done():
@@ -106,6 +109,7 @@ type Bench struct {
 	Store   store.Store
 	Engine  *batch.Engine
 	Carrier *Carrier // nil: another dialer has its place
+	Steps   *Steps
 
 	dialer dialer.Dialer
 	limits Limits
@@ -119,16 +123,17 @@ func NewBench(ctx context.Context, l *lab.Lab, kind Store, limits Limits, d dial
 	if err != nil {
 		return nil, err
 	}
-	b := &Bench{Store: s, dialer: d, limits: limits, close: closing}
+	b := &Bench{dialer: d, limits: limits, close: closing}
+	b.Store, b.Steps = countSteps(s)
 	b.Carrier, _ = d.(*Carrier)
-	if b.Engine, err = NewEngine(s, limits, d); err != nil {
+	if b.Engine, err = NewEngine(b.Store, limits, d); err != nil {
 		return nil, errors.Join(err, closing())
 	}
 	return b, nil
 }
 
-// Run has the engine dial.
-func (b *Bench) Run() { b.stop = RunEngine(b.Engine) }
+// Run has the engine dial until ctx ends or it is stopped.
+func (b *Bench) Run(ctx context.Context) { b.stop = RunEngine(ctx, b.Engine) }
 
 // Stop has the engine end, without waiting for what is queued.
 func (b *Bench) Stop() error {
@@ -220,18 +225,11 @@ func (b *Bench) Check(ctx context.Context, orgs []string) error {
 
 // Idle waits until no organisation has anything left to do.
 func (b *Bench) Idle(ctx context.Context) (time.Time, error) {
-	for {
+	err := Until(ctx, func(ctx context.Context) (bool, error) {
 		active, err := b.Store.Active(ctx)
-		if err != nil || len(active) == 0 {
-			return time.Now(), err
-		}
-		const often = time.Millisecond
-		select {
-		case <-ctx.Done():
-			return time.Time{}, ctx.Err()
-		case <-time.After(often):
-		}
-	}
+		return len(active) == 0, err
+	})
+	return time.Now(), err
 }
 
 // NewNodes makes engines that each have a store of their own over one PostgreSQL database and share a
@@ -254,12 +252,13 @@ func NewNodes(ctx context.Context, l *lab.Lab, limits Limits, c *Carrier, n int)
 		if err != nil {
 			return nodes, err
 		}
-		b := &Bench{Store: s, Carrier: c, dialer: c, limits: limits, close: s.Close}
+		b := &Bench{Carrier: c, dialer: c, limits: limits, close: s.Close}
+		b.Store, b.Steps = countSteps(s)
 		if i == 0 {
 			b.close = func() error { return errors.Join(s.Close(), drop()) }
 		}
 		nodes = append(nodes, b)
-		if b.Engine, err = NewEngine(s, limits, c); err != nil {
+		if b.Engine, err = NewEngine(b.Store, limits, c); err != nil {
 			return nodes, err
 		}
 	}

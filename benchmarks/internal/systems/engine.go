@@ -38,9 +38,9 @@ func NewEngine(s store.Store, limits Limits, d dialer.Dialer) (*batch.Engine, er
 	return batch.New(batch.Config{Store: s, Directory: limits, Dialers: map[string]dialer.Dialer{"carrier": d}})
 }
 
-// RunEngine has an engine dial until stop is called, which may be done again.
-func RunEngine(e *batch.Engine) (stop func() error) {
-	ctx, cancel := context.WithCancel(context.Background())
+// RunEngine has an engine dial until ctx ends or stop is called, which may be done again and waits.
+func RunEngine(ctx context.Context, e *batch.Engine) (stop func() error) {
+	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan error, 1)
 	go func() { done <- e.Run(ctx) }()
 	return sync.OnceValue(func() error {

@@ -18,7 +18,7 @@ func Outdial() []System {
 	var out []System
 	for _, s := range Stores() {
 		out = append(out, System{
-			Name: "outdial, " + s.Name, Durability: s.Durability,
+			Name: "outdial, " + s.Name, Durability: s.Durability, Settings: s.Settings,
 			Queue: func(ctx context.Context, l *lab.Lab, w *load.Watch) (Job, error) { return queueOutdial(ctx, l, s, w) },
 		})
 	}
@@ -66,18 +66,18 @@ func (j *outdialJob) queue(ctx context.Context, s store.Store) (err error) {
 }
 
 // Dial implements [dialer.Dialer].
-func (j *outdialJob) Dial(_ context.Context, c dialer.Call, _ func(dialer.Progress)) (dialer.Outcome, error) {
+func (j *outdialJob) Dial(ctx context.Context, c dialer.Call, _ func(dialer.Progress)) (dialer.Outcome, error) {
 	id, index, err := store.ParseRecipientID(c.Recipient)
 	if err != nil {
 		return dialer.Outcome{}, err
 	}
 	begun := time.Now()
-	j.w.Call(j.numbers[id], index)
+	j.w.Call(ctx, j.numbers[id], index)
 	return dialer.Outcome{Reason: dialer.ClientHangup, ConnectedAt: begun}, nil
 }
 
 func (j *outdialJob) Run(ctx context.Context) (time.Time, error) {
-	j.stop = RunEngine(j.engine)
+	j.stop = RunEngine(ctx, j.engine)
 	left := j.batches
 	return await(ctx, j.w, func(ctx context.Context) (bool, error) {
 		for ; len(left) > 0; left = left[1:] {

@@ -26,6 +26,7 @@ const (
 	riverBlock                  // one queue, a worker waits for its batch's limit
 	riverSnooze                 // one queue, a job whose batch is at its limit comes again later
 	riverQueues                 // a queue for each batch, and the limits split between them
+	riverShared                 // a queue for each batch, whose workers wait for the limit of all
 )
 
 // snooze is for how long a job comes again whose batch is at its limit.
@@ -72,17 +73,21 @@ func (s riverSetup) config(w *load.Watch) *river.Config {
 		workers = s.workers
 	}
 	c.Queues = map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: workers}}
-	if s.way == riverQueues {
+	if s.way.ownQueues() {
 		c.Queues = map[string]river.QueueConfig{}
 		left := w.Load.Slots
 		for i, b := range w.Load.Batches {
 			n := min(b.Limit, left)
 			c.Queues[queueOf(i)] = river.QueueConfig{MaxWorkers: n}
-			left -= n
+			if s.way == riverQueues {
+				left -= n
+			}
 		}
 	}
 	return c
 }
+
+func (w riverWay) ownQueues() bool { return w == riverQueues || w == riverShared }
 
 func queueOf(batch int) string { return fmt.Sprintf("batch_%d", batch) }
 
@@ -91,11 +96,12 @@ type riverWorker struct {
 
 	w      *load.Watch
 	way    riverWay
+	all    *semaphore.Weighted
 	limits []*semaphore.Weighted
 }
 
 func newRiverWorker(w *load.Watch, way riverWay) *riverWorker {
-	r := &riverWorker{w: w, way: way}
+	r := &riverWorker{w: w, way: way, all: semaphore.NewWeighted(int64(w.Load.Slots))}
 	for _, b := range w.Load.Batches {
 		r.limits = append(r.limits, semaphore.NewWeighted(int64(b.Limit)))
 	}
@@ -112,13 +118,18 @@ func (r *riverWorker) Work(ctx context.Context, job *river.Job[RiverArgs]) error
 			return err
 		}
 		defer limit.Release(1)
+	case riverShared:
+		if err := r.all.Acquire(ctx, 1); err != nil {
+			return err
+		}
+		defer r.all.Release(1)
 	case riverSnooze:
 		if !limit.TryAcquire(1) {
 			return river.JobSnooze(snooze)
 		}
 		defer limit.Release(1)
 	}
-	r.w.Call(job.Args.Batch, job.Args.Index)
+	r.w.Call(ctx, job.Args.Batch, job.Args.Index)
 	return nil
 }
 
@@ -163,7 +174,7 @@ func openRiver[TTx any](
 func (j *riverJob[TTx]) queue(ctx context.Context, way riverWay) error {
 	for i, b := range j.w.Load.Batches {
 		queue := ""
-		if way == riverQueues {
+		if way.ownQueues() {
 			queue = queueOf(i)
 		}
 		if _, err := j.client.InsertManyFast(ctx, RiverJobs(i, len(b.Lengths), queue)); err != nil {

@@ -15,8 +15,11 @@ import (
 	"github.com/outdial/outdial/benchmarks/internal/load"
 )
 
-// connections are as many as outdial's PostgreSQL store has when nothing else is said.
-const connections = "&pool_max_conns=16"
+// Connections of a pool are as many as outdial's PostgreSQL store has when nothing else is said.
+const (
+	connections     = "&pool_max_conns=16"
+	connectionsText = "16 connections"
+)
 
 // RiverDefault is River on PostgreSQL as it comes.
 func RiverDefault() System { return riverPostgres("default", "", riverSetup{}) }
@@ -41,7 +44,17 @@ func RiverLimited() []System {
 	}
 }
 
+// RiverShared is River on PostgreSQL, tuned, with what a user can do so that batches take turns.
+func RiverShared() System {
+	return riverPostgres("a queue per batch, one limit", RiverTuned+", workers of each queue wait for the limit of all",
+		riverSetup{tuned: true, way: riverShared})
+}
+
 func riverPostgres(name, settings string, s riverSetup) System {
+	if settings != "" {
+		settings += ", "
+	}
+	settings += connectionsText
 	return System{
 		Name: "River, PostgreSQL, " + name, Durability: PostgresSync, Settings: settings,
 		Queue: func(ctx context.Context, l *lab.Lab, w *load.Watch) (Job, error) {

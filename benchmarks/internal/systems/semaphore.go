@@ -33,7 +33,7 @@ func (s *semaphores) Run(ctx context.Context) (time.Time, error) {
 					return
 				}
 				calls.Go(func() {
-					s.w.Call(i, index)
+					s.w.Call(ctx, i, index)
 					all.Release(1)
 					own.Release(1)
 				})

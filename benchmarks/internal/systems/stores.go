@@ -15,17 +15,18 @@ import (
 type Store struct {
 	Name       string
 	Durability string
+	Settings   string
 	Open       func(ctx context.Context, l *lab.Lab) (s store.Store, closing func() error, err error)
 }
 
 // Stores are outdial's, with their default settings.
 func Stores() []Store {
 	return []Store{
-		{"memory", NotDurable, func(context.Context, *lab.Lab) (store.Store, func() error, error) {
+		{"memory", NotDurable, "", func(context.Context, *lab.Lab) (store.Store, func() error, error) {
 			return memory.New(), func() error { return nil }, nil
 		}},
-		{"SQLite", SQLiteFull, openSQLite},
-		{"PostgreSQL", PostgresSync, openPostgres},
+		{"SQLite", SQLiteFull, "", openSQLite},
+		{"PostgreSQL", PostgresSync, connectionsText, openPostgres},
 	}
 }
 

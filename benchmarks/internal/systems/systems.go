@@ -33,8 +33,10 @@ type Job interface {
 // patience is how long a load may take at most; who takes longer has failed.
 const patience = 5 * time.Minute
 
-// Time has a system work through a load.
-func (s System) Time(ctx context.Context, l *lab.Lab, work load.Load) (w *load.Watch, durable time.Duration, err error) {
+// Time has a system work through a load and returns when all of it was durable, on the watch.
+func (s System) Time(
+	ctx context.Context, l *lab.Lab, work load.Load,
+) (w *load.Watch, durable time.Duration, err error) {
 	w = load.NewWatch(work)
 	job, err := s.Queue(ctx, l, w)
 	if err != nil {
@@ -54,7 +56,8 @@ func (s System) Time(ctx context.Context, l *lab.Lab, work load.Load) (w *load.W
 	if err != nil {
 		return nil, 0, fmt.Errorf("with %d of %d calls left: %w", w.Left(), work.Total(), err)
 	}
-	return w, w.Since(end), w.Check()
+	durable, err = w.Since(end), w.Check()
+	return w, durable, err
 }
 
 // await waits until the calls are over and then until done says so, which it is asked often.
@@ -64,13 +67,25 @@ func await(ctx context.Context, w *load.Watch, done func(context.Context) (bool,
 	case <-ctx.Done():
 		return time.Time{}, ctx.Err()
 	}
+	err := Until(ctx, done)
+	return time.Now(), err
+}
+
+// Until asks until the answer is yes, every half a millisecond.
+func Until(ctx context.Context, done func(context.Context) (bool, error)) error {
+	const often = 500 * time.Microsecond
+	now := time.NewTicker(often)
+	defer now.Stop()
 	for {
 		over, err := done(ctx)
 		if over || err != nil {
-			return time.Now(), err
+			return err
 		}
-		const often = 500 * time.Microsecond
-		time.Sleep(often)
+		select {
+		case <-now.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 }
 
