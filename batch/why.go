@@ -36,7 +36,7 @@ func (e *Engine) Why(ctx context.Context, org, recipientID string) (Waiting, err
 	if err != nil {
 		return Waiting{}, err
 	}
-	position, err := e.position(ctx, b, index)
+	position, err := e.position(ctx, r)
 	return w.At(position), err
 }
 
@@ -79,15 +79,24 @@ func (e *Engine) recipient(ctx context.Context, org, batchID string, index int) 
 	return rs[0], nil
 }
 
-// position counts the recipients that come first.
-func (e *Engine) position(ctx context.Context, b store.Batch, index int) (int, error) {
-	if index == 0 {
-		return 0, nil
+// position counts the recipients that come first: see [store.Claim] for their order.
+func (e *Engine) position(ctx context.Context, r store.Recipient) (position int, err error) {
+	q := store.RecipientQuery{
+		Org: r.Org, BatchID: r.BatchID, Statuses: []fsm.RecipientStatus{fsm.Queued}, NoMetadata: true,
 	}
-	rs, err := e.Recipients(ctx, store.RecipientQuery{
-		Org: b.Org, BatchID: b.ID, Statuses: []fsm.RecipientStatus{fsm.Queued}, Before: index, NoMetadata: true,
-	})
-	return len(rs), err
+	if r.Attempts == 0 {
+		if r.Index == 0 {
+			return 0, nil
+		}
+		q.Before = r.Index // nobody behind it comes before it
+	}
+	rs, err := e.Recipients(ctx, q)
+	for _, other := range rs {
+		if other.Attempts < r.Attempts || other.Attempts == r.Attempts && other.Index < r.Index {
+			position++
+		}
+	}
+	return position, err
 }
 
 // explain looks for the first thing that keeps the batch from being dialled.

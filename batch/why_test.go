@@ -26,6 +26,19 @@ func (w *world) why(id string) batch.Waiting {
 	return got
 }
 
+// ahead counts those who are claimed before the last recipient of a batch.
+func (w *world) ahead(id string) (n int) {
+	w.t.Helper()
+	rs := w.recipients(id)
+	last := rs[len(rs)-1]
+	for _, r := range rs[:len(rs)-1] {
+		if r.Status == fsm.Queued && r.Attempts <= last.Attempts {
+			n++
+		}
+	}
+	return n
+}
+
 // shrinking is a Directory from which an agent or a number can be removed.
 type shrinking struct {
 	batch.Directory
@@ -97,7 +110,7 @@ func TestEachReasonToWait(t *testing.T) {
 				got := w.why(b.ID)
 				require.Equal(t, test.want, got.Reason)
 				require.Contains(t, got.Detail, test.detail)
-				require.Equal(t, w.batch(b.ID).Counts.Queued-1, got.Position)
+				require.Equal(t, w.ahead(b.ID), got.Position)
 				whole, err := w.engine.WhyBatch(t.Context(), org, b.ID)
 				require.NoError(t, err)
 				require.Equal(t, test.want, whole.Reason)
@@ -240,5 +253,33 @@ func TestWaitingIsToldForEachOfAList(t *testing.T) {
 		}
 		require.Positive(t, position)
 		require.Zero(t, batch.Waiting{}.At(3), "nobody waits")
+	})
+}
+
+// Whoever is to be tried again waits behind those who never were.
+func TestThePositionIsThatOfTheNextClaims(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, dialer.Limits{})
+		refuse, talk := fake.Behaviour{Fault: fake.Refuse}, fake.Behaviour{Talk: time.Hour}
+		w.script(0, 2, refuse, refuse) // again for the first retry
+		w.script(2, 3, refuse, talk)
+		w.run()
+		r := request(5)
+		r.Target = 1
+		b := w.create(r)
+		w.await(b.ID, time.Minute, func(c fsm.Counts) bool { return c.Failed == 5 })
+		_, err := w.engine.Retry(t.Context(), org, b.ID)
+		require.NoError(t, err)
+		pass(time.Minute) // 2 talks, 3 and 4 have been tried once
+		_, err = w.engine.Pause(t.Context(), org, b.ID)
+		require.NoError(t, err)
+		_, err = w.engine.Retry(t.Context(), org, b.ID)
+		require.NoError(t, err)
+		for position, index := range []int{3, 4, 0, 1} {
+			got, err := w.engine.Why(t.Context(), org, store.RecipientID(b.ID, index))
+			require.NoError(t, err)
+			require.Equal(t, batch.WaitPaused, got.Reason)
+			require.Equal(t, position, got.Position, index)
+		}
 	})
 }

@@ -119,8 +119,11 @@ type Event struct {
 // Claimable, and at most len(CallIDs), at most as many as Target leaves over all
 // owners, at most as many as Step.Limit leaves. Claims are served in their order.
 //
-// A claimed recipient goes from Queued to Dispatched, by ascending index, with the next
-// call id of the list and its next attempt number. The batch's first claim sets AdmittedAt.
+// A claimed recipient goes from Queued to Dispatched, with the next call id of the list and its
+// next attempt number. Those with the fewest Attempts come first, then by ascending index: who
+// was never claimed goes before all that are queued again, and those take turns, so that one
+// whom a carrier refuses again and again holds up nobody. An event of the same step that queues
+// a recipient again counts. The batch's first claim sets AdmittedAt.
 type Claim struct {
 	BatchID string
 	CallIDs []string // ascending
@@ -136,7 +139,7 @@ type Claimed struct {
 
 // Advanced is what came of a Step.
 type Advanced struct {
-	Claimed []Claimed // in the order of Step.Claims, then by index
+	Claimed []Claimed // in the order of Step.Claims, then of their call ids
 	Lost    []string  // ids of calls whose events did not apply: the owner has lost them
 
 	// The truth after the step, over all owners.

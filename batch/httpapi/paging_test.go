@@ -203,48 +203,87 @@ func TestCursorsThatAreNoEntryOfTheList(t *testing.T) {
 }
 
 func TestWaitingCountsAlong(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		w := newWorld(t, nil)
-		for i := 25; i < 30; i++ {
-			w.script(i, fake.Behaviour{Talk: time.Hour})
-		}
-		for _, i := range []int{3, 7, 20} {
-			w.script(i, fake.Behaviour{Fault: fake.Refuse}, fake.Behaviour{Talk: time.Hour})
-		}
-		w.run()
-		id := w.create(40, `"target_concurrency_limit":5,`)
-		pass(time.Minute) // 25 to 29 talk, 30 to 39 are queued
-		w.post(batchesPath+"/"+id+"/pause", "").is(t, http.StatusOK)
-		w.post(batchesPath+"/"+id+"/retry", "").is(t, http.StatusOK) // and 3, 7 and 20 again
-		queued := []int{3, 7, 20, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39}
-		path := batchesPath + "/" + id + "/recipients"
-		for _, filter := range []string{"?", "?status=queued&", "?status=queued,failed&status=started&"} {
-			for limit := 1; limit <= 40; limit++ {
-				for cursor := ""; ; {
-					o := w.get(fmt.Sprintf("%s%slimit=%d%s", path, filter, limit, cursor)).is(t, http.StatusOK)
-					for _, x := range o.list("data") {
-						_, index, err := store.ParseRecipientID(x.text("id"))
-						require.NoError(t, err)
-						position := slices.Index(queued, index)
-						require.Equal(t, position >= 0, x.text("status") == "queued")
-						if position >= 0 {
-							require.Equal(t, string(batch.WaitPaused), x.object("waiting").text("reason"))
-							require.Equal(t, position, x.object("waiting").number("position"), "%d on a page of %d", index, limit)
-						} else {
-							require.NotContains(t, x, "waiting")
-						}
-					}
-					if o["next_page"] == nil {
-						break
-					}
-					cursor = "&starting_after=" + o.text("next_page")
+	refuse, talk := fake.Behaviour{Fault: fake.Refuse}, fake.Behaviour{Talk: time.Hour}
+	tests := map[string]struct {
+		target int
+		script map[int][]fake.Behaviour
+		before []string // what is asked for before the batch is paused
+		queued []int    // in their order, once those who have failed are queued again
+	}{
+		"behind those never called": {
+			target: 5,
+			script: map[int][]fake.Behaviour{
+				3: {refuse, talk}, 7: {refuse, talk}, 20: {refuse, talk},
+				25: {talk}, 26: {talk}, 27: {talk}, 28: {talk}, 29: {talk},
+			},
+			queued: []int{30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 3, 7, 20},
+		},
+		"behind those called less often": {
+			target: 2,
+			script: map[int][]fake.Behaviour{
+				3: {refuse, refuse, talk}, 7: {refuse, refuse, talk}, 12: {refuse, talk}, 20: {refuse, talk},
+				25: {refuse, talk}, 26: {refuse, talk},
+			},
+			before: []string{"retry"}, // 3 and 7 are refused again, 12 and 20 talk
+			queued: []int{25, 26, 3, 7},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := newWorld(t, nil)
+				for i, behaviours := range test.script {
+					w.script(i, behaviours...)
 				}
+				w.run()
+				id := w.create(40, fmt.Sprintf(`"target_concurrency_limit":%d,`, test.target))
+				for _, action := range append(test.before, "pause", "retry") {
+					pass(10 * time.Minute)
+					w.post(batchesPath+"/"+id+"/"+action, "").is(t, http.StatusOK)
+				}
+				w.standsInLine(t, id, test.queued)
+			})
+		})
+	}
+}
+
+// standsInLine asks for the recipients of a paused batch in every way that there is.
+func (w *world) standsInLine(t *testing.T, id string, queued []int) {
+	t.Helper()
+	path := batchesPath + "/" + id + "/recipients"
+	stands := func(x object, where string) {
+		t.Helper()
+		_, index, err := store.ParseRecipientID(x.text("id"))
+		require.NoError(t, err)
+		position := slices.Index(queued, index)
+		require.Equal(t, position >= 0, x.text("status") == "queued")
+		if position < 0 {
+			require.NotContains(t, x, "waiting")
+			return
+		}
+		require.Equal(t, string(batch.WaitPaused), x.object("waiting").text("reason"))
+		require.Equal(t, position, x.object("waiting").number("position"), "%d %s", index, where)
+	}
+	for _, filter := range []string{"?", "?status=queued&", "?status=queued,failed&status=started&"} {
+		for limit := 1; limit <= 40; limit++ {
+			for cursor := ""; ; {
+				o := w.get(fmt.Sprintf("%s%slimit=%d%s", path, filter, limit, cursor)).is(t, http.StatusOK)
+				for _, x := range o.list("data") {
+					stands(x, fmt.Sprintf("on a page of %d", limit))
+				}
+				if o["next_page"] == nil {
+					break
+				}
+				cursor = "&starting_after=" + o.text("next_page")
 			}
 		}
-		one := w.get(path+"/"+store.RecipientID(id, 30)).is(t, http.StatusOK).object("waiting")
-		require.Equal(t, 3, one.number("position"))
-		whole := w.get(batchesPath+"/"+id).is(t, http.StatusOK)
-		require.Equal(t, 12, whole.list("recipients")[39].object("waiting").number("position"))
-		require.Equal(t, 0, whole.object("waiting").number("position"))
-	})
+	}
+	for _, index := range queued {
+		stands(w.get(path+"/"+store.RecipientID(id, index)).is(t, http.StatusOK), "alone")
+	}
+	whole := w.get(batchesPath+"/"+id).is(t, http.StatusOK)
+	for _, x := range whole.list("recipients") {
+		stands(x, "in the batch")
+	}
+	require.Equal(t, 0, whole.object("waiting").number("position"))
 }

@@ -45,8 +45,8 @@ func (s *Store) Adopt(ctx context.Context, node string, limit int) ([]store.Clai
 
 // elsewhere has the carriers that live nodes have and this one does not.
 func (s *Store) elsewhere(node string) map[string]bool {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
+	s.lives.Lock()
+	defer s.lives.Unlock()
 	out, now := map[string]bool{}, s.now()
 	for _, n := range s.nodes {
 		for _, carrier := range n.Carriers {

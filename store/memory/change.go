@@ -92,7 +92,7 @@ func (o *org) retry(b *batch, c store.Change) error {
 	for _, r := range b.recipients {
 		if r.Status == fsm.Failed {
 			r.Status, r.CallID, r.EndReason, r.Error = fsm.Queued, "", "", ""
-			b.queue.put(r.Index)
+			b.queue.put(r.Attempts, r.Index)
 			b.Counts.Move(fsm.Failed, fsm.Queued)
 			o.changed(b, r, c.At)
 		}

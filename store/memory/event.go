@@ -54,7 +54,7 @@ func (t *turn) move(b *batch, c *store.Call, e *store.Event) {
 	case e.Status == fsm.Queued:
 		c.Status, c.Unplaced, r.CallID = fsm.Failed, true, ""
 		if b.CancelledAt.IsZero() {
-			b.queue.put(c.Index)
+			b.queue.put(r.Attempts, r.Index)
 		} else {
 			r.Status = fsm.Cancelled
 		}

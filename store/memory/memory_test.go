@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/outdial/outdial/fsm"
 	"github.com/outdial/outdial/store"
 	"github.com/outdial/outdial/store/memory"
 	"github.com/outdial/outdial/store/storetest"
@@ -80,8 +81,8 @@ func TestUnknownActionIsAnError(t *testing.T) {
 	require.Equal(t, made, got)
 }
 
-// Retries for ever would make the feed grow for ever, were it not swept.
-func TestFeedOfManyChangesStaysShort(t *testing.T) {
+// Retries for ever would make the feed grow for ever, were it not swept, and the queue, were each put back but once.
+func TestFeedAndQueueOfManyChangesStayShort(t *testing.T) {
 	t.Parallel()
 	s := memory.New()
 	ctx := t.Context()
@@ -89,6 +90,7 @@ func TestFeedOfManyChangesStaysShort(t *testing.T) {
 	b := store.Batch{Org: "org", ID: "acb_1", Target: 1}
 	_, err := s.CreateBatch(ctx, b, make([]store.NewRecipient, 2))
 	require.NoError(t, err)
+	require.Zero(t, s.QueueCap("org", b.ID), "whoever was never taken out needs no room")
 	var last store.Event
 	for n := range 1000 {
 		id := "call_" + time.UnixMilli(int64(n)).UTC().Format("05.000")
@@ -100,10 +102,11 @@ func TestFeedOfManyChangesStaysShort(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, got.Claimed, 1)
 		require.Empty(t, got.Lost)
-		last = store.Event{BatchID: b.ID, CallID: id, Status: 0}
+		last = store.Event{BatchID: b.ID, Index: got.Claimed[0].Call.Index, CallID: id, Status: fsm.Queued}
 	}
 	rows, err := s.Recipients(ctx, store.RecipientQuery{Org: "org", ByRev: true})
 	require.NoError(t, err)
 	require.Len(t, rows, 2)
 	require.LessOrEqual(t, s.FeedLen("org"), 16)
+	require.LessOrEqual(t, s.QueueCap("org", b.ID), 2)
 }

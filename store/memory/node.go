@@ -22,8 +22,8 @@ func (s *Store) Heartbeat(ctx context.Context, n store.Node, lease time.Duration
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("memory: heartbeat: %w", err)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.lives.Lock()
+	defer s.lives.Unlock()
 	now := s.now()
 	old, known := s.nodes[n.ID]
 	switch {
@@ -40,7 +40,7 @@ func (s *Store) Heartbeat(ctx context.Context, n store.Node, lease time.Duration
 	return nil
 }
 
-// forget drops those of no use whose lease ran out long ago. The caller holds s.mu.
+// forget drops those of no use whose lease ran out long ago. The caller holds s.lives.
 func (s *Store) forget(now time.Time) {
 	maps.DeleteFunc(s.nodes, func(_ string, n node) bool {
 		return !n.dialled && n.ExpiresAt.Before(now.Add(-store.NodeRetention))
@@ -49,22 +49,22 @@ func (s *Store) forget(now time.Time) {
 
 // dialled notes that a node owns calls, which is news once.
 func (s *Store) dialled(id string) {
-	s.mu.RLock()
+	s.lives.Lock()
 	n := s.nodes[id]
-	s.mu.RUnlock()
+	s.lives.Unlock()
 	if n.dialled {
 		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.lives.Lock()
+	defer s.lives.Unlock()
 	n = s.nodes[id]
 	n.dialled = true
 	s.nodes[id] = n
 }
 
 func (s *Store) alive(node string) bool {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
+	s.lives.Lock()
+	defer s.lives.Unlock()
 	return s.nodes[node].ExpiresAt.After(s.now())
 }
 
@@ -73,8 +73,8 @@ func (s *Store) Nodes(ctx context.Context) ([]store.Node, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("memory: nodes: %w", err)
 	}
-	s.mu.RLock()
-	defer s.mu.RUnlock()
+	s.lives.Lock()
+	defer s.lives.Unlock()
 	now := s.now()
 	var out []store.Node
 	for _, n := range s.nodes {

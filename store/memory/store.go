@@ -26,7 +26,11 @@ type Store struct {
 	mu     sync.RWMutex
 	orgs   map[string]*org
 	active map[string]*org // those with open batches
-	nodes  map[string]node // those whose lease ran out too: their ids stay refused
+
+	// lives guards the nodes. It is held for moments only and never while another lock is waited for: however many
+	// organisations write, a lease is renewed in time.
+	lives sync.Mutex
+	nodes map[string]node // those whose lease ran out too: their ids stay refused
 }
 
 var _ store.Store = (*Store)(nil)
@@ -60,7 +64,7 @@ func (s *Store) CreateBatch(ctx context.Context, b store.Batch, rs []store.NewRe
 }
 
 func newBatch(b store.Batch, rs []store.NewRecipient) *batch {
-	made := &batch{Batch: b, queue: newQueue(len(rs)), recipients: make([]*store.Recipient, len(rs))}
+	made := &batch{Batch: b, queue: queue{size: len(rs)}, recipients: make([]*store.Recipient, len(rs))}
 	made.Counts, made.Rev = fsm.Counts{Queued: len(rs)}, 0
 	rows := make([]store.Recipient, len(rs)) // in one piece, which is half the work of creating
 	for i, r := range rs {
@@ -68,7 +72,6 @@ func newBatch(b store.Batch, rs []store.NewRecipient) *batch {
 			Org: b.Org, BatchID: b.ID, Index: i, To: r.To, Metadata: r.Metadata, CreatedAt: b.CreatedAt,
 		}
 		made.recipients[i] = &rows[i]
-		made.queue.put(i)
 	}
 	return made
 }

@@ -12,25 +12,27 @@ const (
 	withLive = `WITH live AS MATERIALIZED (
 		SELECT n.key, n.id, n.carriers FROM outdial.nodes n WHERE n.expires_at > (SELECT clock_timestamp()))`
 
-	isOrphan = `c.in_flight AND NOT EXISTS (SELECT FROM live WHERE live.key = c.owner)
+	isOrphan = `NOT EXISTS (SELECT FROM live WHERE live.key = c.owner)
 		AND EXISTS (SELECT FROM live WHERE live.id = $1)
 		AND (EXISTS (SELECT FROM live WHERE live.id = $1 AND c.carrier = ANY(live.carriers))
 			OR NOT EXISTS (SELECT FROM live WHERE c.carrier = ANY(live.carriers)))`
 
 	selectOrphanOrgs = withLive + `, oldest AS (
-		SELECT c.org FROM outdial.calls c WHERE ` + isOrphan + ` ORDER BY c.dispatched_at, c.id LIMIT $2)
+		SELECT c.org FROM outdial.flights c WHERE ` + isOrphan + ` ORDER BY c.dispatched_at, c.id LIMIT $2)
 	SELECT DISTINCT org FROM oldest`
 
 	// In the order of the keys, as everybody else who ever takes more than one lock.
 	lockOrgs = "SELECT o.org FROM outdial.organisations o WHERE o.org = ANY($1) ORDER BY o.org FOR NO KEY UPDATE"
 
 	takeOrphans = withLive + `, oldest AS MATERIALIZED (
-		SELECT c.org, c.id FROM outdial.calls c WHERE c.org = ANY($3) AND ` + isOrphan + `
+		SELECT c.org, c.id FROM outdial.flights c WHERE c.org = ANY($3) AND ` + isOrphan + `
 		ORDER BY c.dispatched_at, c.id LIMIT $2)
-	UPDATE outdial.calls c SET owner = (SELECT live.key FROM live WHERE live.id = $1)
+	UPDATE outdial.flights c SET owner = (SELECT live.key FROM live WHERE live.id = $1)
 	FROM oldest v WHERE c.org = v.org AND c.id = v.id RETURNING c.org, c.id`
 
-	selectTaken = selectClaimed + ` JOIN unnest($1::bigint[], $2::bytea[]) AS v (org, id) ON c.org = v.org AND c.id = v.id
+	selectTaken = "SELECT " + callColumns + claimedColumns + " FROM (SELECT " + callOwn +
+		` FROM unnest($1::bigint[], $2::bytea[]) AS v (org, id)
+	JOIN outdial.flights c ON c.org = v.org AND c.id = v.id) c` + callParents + claimedParents + `
 	ORDER BY c.dispatched_at, c.id`
 )
 

@@ -25,6 +25,7 @@ type turn struct {
 	existing map[string]int32 // the owners of the calls of an earlier try
 	fates    map[place]*fate
 	answers  []answer
+	taken    []waiting // those that were queued again and are claimed
 	out      store.Advanced
 }
 
@@ -90,10 +91,7 @@ func (t *turn) load(ctx context.Context) error {
 	if ids := t.batchIDs(); len(ids) > 0 {
 		trip.each(t.keepBatch, selectBatches, t.org.key, raws(ids))
 	}
-	if len(t.step.Events) > 0 {
-		ids := column(t.step.Events, func(e store.Event) []byte { return raw(e.CallID) })
-		trip.each(t.keepCall, selectEventCalls, t.org.key, ids)
-	}
+	t.askCalls(trip)
 	t.askQueued(trip)
 	t.askExisting(trip)
 	if err := t.send(ctx, trip); err != nil {
@@ -133,8 +131,9 @@ func (t *turn) save(ctx context.Context) error {
 	if len(t.answers) > 0 {
 		trip.owns(t.owner, t.step.Owner)
 	}
+	t.saveFates(trip)
 	t.saveCalls(trip)
-	told := t.saveFates(trip)
+	fresh := t.askTold(trip)
 	for _, b := range t.order {
 		if b.changed {
 			b.seal(t.org, t.step.Now)
@@ -149,6 +148,6 @@ func (t *turn) save(ctx context.Context) error {
 	if err := t.finish(ctx, trip); err != nil {
 		return err
 	}
-	t.answer(told, again)
+	t.answer(fresh, again)
 	return nil
 }

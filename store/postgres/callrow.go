@@ -13,20 +13,31 @@ const (
 	callColumns = `c.id, b.id, c.idx, c.attempt, n.id, c.caller, r.phone, b.agent, c.dispatched_at,
 	c.hang_up_at, ` + callFields
 
-	// What of it and what follows is the call's own.
-	callOwn = "c.org, c.id, c.batch, c.idx, c.attempt, c.owner, c.caller, c.dispatched_at, c.hang_up_at, " + callFields
+	// What a row of flights has of it and of what follows, and what one of calls has, alike.
+	callOwn = `c.org, c.id, c.batch, c.idx, c.attempt, c.owner, c.caller, c.dispatched_at, c.hang_up_at, c.status,
+	false AS unplaced, ` + callTexts
+	callOver = `c.org, c.id, c.batch, c.idx, c.attempt, c.owner, c.caller, c.dispatched_at, c.hang_up_at, c.status,
+	c.unplaced, ` + callTexts
 
-	callParents = ` JOIN outdial.batches b ON b.org = c.org AND b.batch = c.batch
-	JOIN outdial.recipients r ON r.org = c.org AND r.batch = c.batch AND r.idx = c.idx
-	JOIN outdial.nodes n ON n.key = c.owner`
+	// A batch is looked up behind what has found its number, lateral and as the first from that number on:
+	// otherwise a plan
+	// that was made when there was one batch takes any of its indexes, or looks for the rest again for each batch.
+	batchAt = " FROM outdial.batches b WHERE b.org = "
 
-	selectCall = "SELECT " + callColumns + " FROM outdial.calls c" + callParents +
-		" WHERE c.org = " + ofOrg + " AND c.id = $3"
+	callParents = " CROSS JOIN LATERAL (SELECT b.id, b.agent" + batchAt +
+		`c.org AND b.batch >= c.batch ORDER BY b.batch LIMIT 1) b
+	CROSS JOIN LATERAL (SELECT r.phone FROM outdial.recipients r
+		WHERE r.org = c.org AND r.batch = c.batch AND r.idx = c.idx OFFSET 0) r
+	CROSS JOIN LATERAL (SELECT n.id FROM outdial.nodes n WHERE n.key = c.owner OFFSET 0) n`
+
+	selectCall = "SELECT " + callColumns + " FROM (SELECT " + callOwn + " FROM outdial.flights c WHERE c.org = " + ofOrg +
+		" AND c.id = $3 UNION ALL SELECT " + callOver + " FROM outdial.calls c WHERE c.org = " + ofOrg + " AND c.id = $3) c" +
+		callParents
 
 	// The columns behind callColumns are those that scanClaimed reads.
-	selectClaimed = "SELECT " + callColumns + `, o.id,
-	(SELECT m.data FROM outdial.metadata m WHERE m.org = c.org AND m.batch = c.batch AND m.idx = c.idx)
-	FROM outdial.calls c` + callParents + " JOIN outdial.organisations o ON o.org = c.org"
+	claimedColumns = `, o.id,
+	(SELECT m.data FROM outdial.metadata m WHERE m.org = c.org AND m.batch = c.batch AND m.idx = c.idx)`
+	claimedParents = " JOIN outdial.organisations o ON o.org = c.org"
 )
 
 // callRow is a row of callColumns on its way to a store.Call.

@@ -51,8 +51,10 @@ type amendment struct {
 	}
 }
 
-const selectHangUp = `SELECT c.in_flight, c.hang_up_at FROM outdial.calls c WHERE c.org = $1 AND c.id = $2
-	AND c.batch = (SELECT b.batch FROM outdial.batches b WHERE b.org = $1 AND b.id = $3)`
+const selectHangUp = `SELECT c.flies, c.hang_up_at FROM
+	(SELECT true AS flies, c.batch, c.hang_up_at FROM outdial.flights c WHERE c.org = $1 AND c.id = $2
+	UNION ALL SELECT false, c.batch, c.hang_up_at FROM outdial.calls c WHERE c.org = $1 AND c.id = $2) c
+	WHERE c.batch = (SELECT b.batch FROM outdial.batches b WHERE b.org = $1 AND b.id = $3)`
 
 func (a *amendment) run(ctx context.Context) (store.Batch, error) {
 	t := a.begin(beginWrite)
@@ -112,7 +114,10 @@ func (a *amendment) cancel(ctx context.Context) error {
 		return nil
 	}
 	b.CancelledAt, b.changed = a.At, true
-	return a.moveAll(ctx, fsm.Queued, fsm.Cancel)
+	b.fresh = b.Counts.Scheduled() // nobody is left to be claimed, whom a claim after a retry would pass by each time
+	t := a.trip()
+	t.ask(clearAgain, a.in.key, b.key)
+	return a.moveAll(ctx, t, fsm.Queued, fsm.Cancel)
 }
 
 func (a *amendment) retry(ctx context.Context) error {
@@ -130,24 +135,35 @@ func (a *amendment) retry(ctx context.Context) error {
 	b.CancelledAt, b.changed = time.Time{}, true
 	b.RetryCount++
 	b.Counts.Unplaced = 0
-	return a.moveAll(ctx, fsm.Failed, fsm.Retry)
+	t := a.trip() // first, since nothing tells them from the others that are queued once they are moved
+	t.ask(fillAgain, a.in.key, b.key, int16(fsm.Failed))
+	return a.moveAll(ctx, t, fsm.Failed, fsm.Retry)
 }
 
-const moveRecipients = `UPDATE outdial.recipients r SET status = $4, call = '', end_reason = 0, error = '',
+const (
+	clearAgain = "DELETE FROM outdial.again WHERE org = $1 AND batch = $2"
+
+	fillAgain = `INSERT INTO outdial.again (org, batch, attempts, idx)
+	SELECT r.org, r.batch, r.attempts, r.idx FROM outdial.recipients r WHERE r.org = $1 AND r.batch = $2 AND r.status = $3`
+
+	// Those in flight are as their call says, whatever their own row does.
+	moveRecipients = `UPDATE outdial.recipients r SET status = $4, call = '', end_reason = 0, error = '',
 	updated_at = $5, rev = $6 + v.place
-	FROM (SELECT idx, row_number() OVER (ORDER BY idx) AS place FROM outdial.recipients
-		WHERE org = $1 AND batch = $2 AND status = $3) v
+	FROM (SELECT idx, row_number() OVER (ORDER BY idx) AS place FROM outdial.recipients q
+		WHERE org = $1 AND batch = $2 AND status = $3
+			AND NOT EXISTS (SELECT FROM outdial.flights f WHERE f.org = $1 AND f.batch = $2 AND f.idx = q.idx)) v
 	WHERE r.org = $1 AND r.batch = $2 AND r.idx = v.idx`
+)
 
 // moveAll has every recipient in a status take the event, each under its own revision. The batch
-// knows how many there are: that they are as many is seen before the transaction goes on.
-func (a *amendment) moveAll(ctx context.Context, from fsm.RecipientStatus, event fsm.RecipientEvent) error {
+// knows how many there are: that they are as many is seen before the transaction goes on. t is what is to be
+// sent before.
+func (a *amendment) moveAll(ctx context.Context, t *trip, from fsm.RecipientStatus, event fsm.RecipientEvent) error {
 	to, err := from.Next(event)
 	if err != nil {
 		return fmt.Errorf("recipients: %w", err)
 	}
 	want, got := a.batch.Counts.Of(from), int64(0)
-	t := a.trip()
 	t.ask(moveRecipients, a.in.key, a.batch.key, int16(from), int16(to), moment(a.At), a.in.rev).
 		Exec(func(tag pgconn.CommandTag) error {
 			got = tag.RowsAffected()
@@ -164,7 +180,7 @@ func (a *amendment) moveAll(ctx context.Context, from fsm.RecipientStatus, event
 	return nil
 }
 
-const updateHangUp = "UPDATE outdial.calls SET hang_up_at = $3 WHERE org = $1 AND id = $2"
+const updateHangUp = "UPDATE outdial.flights SET hang_up_at = $3 WHERE org = $1 AND id = $2"
 
 // hangUp finds a call that is over as well: asking for its end changes nothing.
 func (a *amendment) hangUp(t *trip) error {

@@ -10,26 +10,49 @@ import (
 )
 
 // candidate is a recipient that is queued.
-type candidate struct{ idx, attempts int32 }
+type candidate struct {
+	idx, attempts int32
 
-func (c candidate) before(d candidate) int { return cmp.Compare(c.idx, d.idx) }
+	told  told
+	again bool // it has a row of its own that says so
+	fresh bool // an event of this step has queued it again, so what is told is not known
+}
 
-// selectQueued finds the next recipients of each batch in its order, at a cost that does not grow with
-// the batch: all that were claimed before stand in front of the others, and an index has those of
-// them that are queued again.
-const selectQueued = `SELECT b.batch, q.idx, q.attempts FROM unnest($2::bytea[], $3::bigint[]) AS v (id, n)
+// before is the order in which they are claimed: the fewest attempts first.
+func (c candidate) before(d candidate) int {
+	return cmp.Or(cmp.Compare(c.attempts, d.attempts), cmp.Compare(c.idx, d.idx))
+}
+
+// told is what the claim of a recipient tells its caller besides.
+type told struct {
+	phone    dialer.Phone
+	metadata []byte
+}
+
+const (
+	metadataOf = "(SELECT m.data FROM outdial.metadata m WHERE m.org = $1 AND m.batch = q.batch AND m.idx = q.idx)"
+
+	// It costs what is claimed, however large the batch is and however many are queued again: those that were never
+	// claimed stand behind all others, which have a table in their order.
+	selectQueued = "SELECT q.batch, q.idx, q.attempts, q.phone, " + metadataOf + `
+	FROM unnest($2::bytea[], $3::bigint[]) AS v (id, n)
 	JOIN outdial.batches b ON b.org = $1 AND b.id = v.id AND b.paused_at IS NULL AND b.cancelled_at IS NULL
 	JOIN outdial.tallies t ON t.org = $1 AND t.batch = b.batch
 	CROSS JOIN LATERAL (
-		(SELECT r.idx, r.attempts FROM outdial.recipients r
-			WHERE r.org = $1 AND r.batch = b.batch AND r.idx < t.fresh AND r.status = 0 AND r.attempts > 0
+		(SELECT r.batch, r.idx, 0 AS attempts, r.phone FROM outdial.recipients r
+			WHERE r.org = $1 AND r.batch = t.batch AND r.idx >= t.fresh AND r.status = 0
 			ORDER BY r.idx LIMIT v.n)
 		UNION ALL
-		(SELECT r.idx, r.attempts FROM outdial.recipients r
-			WHERE r.org = $1 AND r.batch = b.batch AND r.idx >= t.fresh AND r.status = 0
-			ORDER BY r.idx LIMIT v.n)
-		ORDER BY idx LIMIT v.n) q
-	ORDER BY b.batch, q.idx`
+		(SELECT r.batch, r.idx, a.attempts, r.phone FROM
+			(SELECT a.idx, a.attempts FROM outdial.again a
+				WHERE a.org = $1 AND a.batch = t.batch ORDER BY a.attempts, a.idx LIMIT v.n) a
+			JOIN outdial.recipients r ON r.org = $1 AND r.batch = t.batch AND r.idx = a.idx)
+		ORDER BY attempts, idx LIMIT v.n) q`
+
+	selectTold = "SELECT q.batch, q.idx, q.phone, " + metadataOf + ` FROM unnest($2::integer[],
+		$3::integer[]) AS v (batch, idx)
+	JOIN outdial.recipients q ON q.org = $1 AND q.batch = v.batch AND q.idx = v.idx`
+)
 
 // askQueued asks for as many of each batch as the claims want. Whether they may be had is seen when
 // the events have been applied.
@@ -56,7 +79,8 @@ func (t *turn) askQueued(trip *trip) {
 	trip.each(func(scan func(...any) error) error {
 		var key int32
 		var c candidate
-		err := scan(&key, &c.idx, &c.attempts)
+		err := scan(&key, &c.idx, &c.attempts, (*text)(&c.told.phone), &c.told.metadata)
+		c.again = c.attempts > 0
 		t.queues[key] = append(t.queues[key], c)
 		return err
 	}, selectQueued, t.org.key, ids, counts)
@@ -64,7 +88,7 @@ func (t *turn) askQueued(trip *trip) {
 
 // putBack lets the claims of the step find whom one of its events has queued again.
 func (t *turn) putBack(r *fate) {
-	c := candidate{r.idx, r.attempts}
+	c := candidate{idx: r.idx, attempts: r.attempts, fresh: true}
 	queue := t.queues[r.batch]
 	at, _ := slices.BinarySearchFunc(queue, c, candidate.before)
 	t.queues[r.batch] = slices.Insert(queue, at, c)
@@ -90,7 +114,10 @@ func (t *turn) dispatch(b *batch, c candidate, id string, claim *store.Claim) {
 	if b.AdmittedAt.IsZero() {
 		b.AdmittedAt = t.step.Now
 	}
-	t.answers = append(t.answers, answer{place: r.place, attempt: r.attempts, made: true, Call: store.Call{
+	if c.again {
+		t.taken = append(t.taken, waiting{r.place, c.attempts})
+	}
+	t.answers = append(t.answers, answer{fate: r, candidate: c, Call: store.Call{
 		Org: b.Org, ID: id, BatchID: b.ID, Index: int(c.idx), Attempt: int(r.attempts), Status: fsm.Dispatched,
 		Owner: t.step.Owner, Carrier: claim.Carrier, From: claim.From, AgentID: b.AgentID, DispatchedAt: t.step.Now,
 	}})
@@ -99,33 +126,57 @@ func (t *turn) dispatch(b *batch, c candidate, id string, claim *store.Claim) {
 // answer is a call that the step returns as claimed: one that it makes, or one that an earlier try made.
 type answer struct {
 	store.Call
-	place
+	candidate
 
-	attempt int32
-	made    bool
+	fate *fate // nil for that of an earlier try
 }
 
-// told is what only the recipient's row knows of one who is claimed.
-type told struct {
-	phone    dialer.Phone
-	metadata []byte
+// askTold asks for what is to be told of those that an event of the same step has queued again.
+func (t *turn) askTold(trip *trip) map[place]told {
+	var list []place
+	for _, a := range t.answers {
+		if a.fresh {
+			list = append(list, a.fate.place)
+		}
+	}
+	out := map[place]told{}
+	if len(list) > 0 {
+		trip.each(func(scan func(...any) error) error {
+			var at place
+			var what told
+			err := scan(&at.batch, &at.idx, (*text)(&what.phone), &what.metadata)
+			out[at] = what
+			return err
+		}, selectTold, t.org.key, column(list, func(p place) int32 { return p.batch }),
+			column(list, func(p place) int32 { return p.idx }))
+	}
+	return out
 }
 
 // answer puts together what the caller is told, in the order of the claims.
-func (t *turn) answer(of map[place]told, again map[string]store.Claimed) {
-	for _, a := range t.answers {
-		if !a.made {
+func (t *turn) answer(fresh map[place]told, again map[string]store.Claimed) {
+	t.out.Claimed = slices.Grow(t.out.Claimed, len(t.answers))
+	for i := range t.answers {
+		a := &t.answers[i]
+		if a.fate == nil {
 			t.out.Claimed = append(t.out.Claimed, again[a.ID])
 			continue
 		}
-		a.To = of[a.place].phone
-		t.out.Claimed = append(t.out.Claimed, store.Claimed{Call: a.Call, Metadata: of[a.place].metadata})
+		if a.fresh {
+			a.told = fresh[a.fate.place]
+		}
+		a.To = a.told.phone
+		t.out.Claimed = append(t.out.Claimed, store.Claimed{Call: a.Call, Metadata: a.told.metadata})
 	}
 }
 
 const (
-	selectExisting = "SELECT c.id, c.owner FROM outdial.calls c WHERE c.org = $1 AND c.id = ANY($2)"
-	selectAgain    = selectClaimed + " WHERE c.org = $1 AND c.id = ANY($2)"
+	selectExisting = `SELECT c.id, c.owner FROM outdial.flights c WHERE c.org = $1 AND c.id = ANY($2)
+	UNION ALL SELECT c.id, c.owner FROM outdial.calls c WHERE c.org = $1 AND c.id = ANY($2)`
+
+	selectAgain = "SELECT " + callColumns + claimedColumns + " FROM (SELECT " + callOwn +
+		" FROM outdial.flights c WHERE c.org = $1 AND c.id = ANY($2) UNION ALL SELECT " + callOver +
+		" FROM outdial.calls c WHERE c.org = $1 AND c.id = ANY($2)) c" + callParents + claimedParents
 )
 
 // askExisting asks which of the claims an earlier try has written.
@@ -162,7 +213,7 @@ func (t *turn) served(claim *store.Claim) (written bool) {
 func (t *turn) askAgain(trip *trip) map[string]store.Claimed {
 	var ids [][]byte
 	for _, a := range t.answers {
-		if !a.made {
+		if a.fate == nil {
 			ids = append(ids, raw(a.ID))
 		}
 	}

@@ -35,8 +35,9 @@
 // [Open] makes and updates the tables, under a lock, so that many processes may start at once; a host with
 // a migrator of its own takes the SQL from [Migrations]. A migration that finds a table in use, as by pg_dump, gets
 // out of the way of the nodes that are dialling and tries again, for a minute or Config.Timeout, whichever is longer.
-// A process of an older version that is running goes on when a newer one has migrated; one that starts then gets
-// store.ErrNewerSchema.
+// A process of an older version that is running goes on when a newer one has migrated, if the migration left
+// usable what it knows. Each migration notes from which version on that is so, in schema_versions.usable_from: one
+// of these versions may also start then, an older one gets store.ErrNewerSchema.
 //
 // Texts are columns of bytes, which can hold NUL and bytes that are no UTF-8, and whose order no
 // collation decides. To read them in psql: SET bytea_output = 'escape'. Metadata is kept byte for byte.
@@ -48,9 +49,11 @@
 //
 // # What it costs
 //
-// A step is two round trips and one commit, whatever it ends and claims. It touches the rows of its calls, two of each,
-// and a narrow row for each batch that it names: what never changes of a batch lies in another one. Lists are
-// walks over an index. Plans do not depend on how old the statistics are: see migrations/0002_statistics.sql.
+// A step is two round trips and one commit, whatever it ends and claims. A call in flight is a row of flights, the
+// only one that its claim writes; its end moves it to calls, whose rows never change, and rewrites its recipient.
+// Besides, a step writes a narrow row for each batch that it names: what never changes of a batch lies in another
+// one. Those queued again have a table of their own, so a claim costs what it claims. Lists are walks over an
+// index. Plans do not depend on how old the statistics are: see migrations/0002_statistics.sql.
 //
 // The database needs its autovacuum; the tables that work like queues have settings of their own for it.
 // Transactions of others that stay open for long keep it from doing its work, and slow every queue in that database.

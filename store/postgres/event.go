@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -15,9 +16,12 @@ type call struct {
 	batch, idx int32
 	attempt    int32
 	owner      int32
+	dispatched time.Time
 	unwanted   bool // somebody asked for its end
+	over       bool // before the step, which must be a replay to ask for it
 
 	now, was fields
+	rev      int64 // of the recipient, where it got a new one
 }
 
 // fields are what events write to a call's row.
@@ -31,8 +35,10 @@ type fields struct {
 }
 
 // The columns of fields.
-const callFields = `c.status, c.unplaced, c.end_reason, c.rang_at, c.started_at, c.ended_at, c.carrier, c.ref,
-	c.error, c.tries, c.details`
+const (
+	callFields = "c.status, c.unplaced, " + callTexts
+	callTexts  = "c.end_reason, c.rang_at, c.started_at, c.ended_at, c.carrier, c.ref, c.error, c.tries, c.details"
+)
 
 func (f *fields) columns() []any {
 	return []any{
@@ -41,13 +47,33 @@ func (f *fields) columns() []any {
 	}
 }
 
-const selectEventCalls = "SELECT c.id, c.batch, c.idx, c.attempt, c.owner, c.hang_up_at IS NOT NULL, " + callFields + `
+const (
+	selectEventCalls = "SELECT c.id, c.batch, c.idx, c.attempt, c.owner, c.dispatched_at, " +
+		"c.hang_up_at IS NOT NULL, c.status, false, " + callTexts + `
+	FROM outdial.flights c WHERE c.org = $1 AND c.id = ANY($2)`
+
+	selectEndedCalls = "SELECT c.id, c.batch, c.idx, c.attempt, c.owner, c.dispatched_at, " +
+		"c.hang_up_at IS NOT NULL, " + callFields + `
 	FROM outdial.calls c WHERE c.org = $1 AND c.id = ANY($2)`
+)
+
+// askCalls asks for the calls that the events are about. One that is over takes no event, but a replay must know it.
+func (t *turn) askCalls(trip *trip) {
+	if len(t.step.Events) == 0 {
+		return
+	}
+	ids := column(t.step.Events, func(e store.Event) []byte { return raw(e.CallID) })
+	trip.each(t.keepCall, selectEventCalls, t.org.key, ids)
+	if t.step.Replay {
+		trip.each(t.keepCall, selectEndedCalls, t.org.key, ids)
+	}
+}
 
 func (t *turn) keepCall(scan func(...any) error) error {
 	c := &call{}
-	err := scan(append([]any{(*text)(&c.id), &c.batch, &c.idx, &c.attempt, &c.owner, &c.unwanted}, c.now.columns()...)...)
-	c.was = c.now
+	err := scan(append([]any{(*text)(&c.id), &c.batch, &c.idx, &c.attempt, &c.owner, (*instant)(&c.dispatched),
+		&c.unwanted}, c.now.columns()...)...)
+	c.was, c.over = c.now, !c.now.status.InFlight()
 	t.calls[c.id] = c
 	return err
 }
@@ -142,13 +168,18 @@ func (t *turn) move(b *batch, c *call, e *store.Event) error {
 		r.reason, _ = reasons.Number(e.EndReason) // merge knew it
 	}
 	t.decide(b, r, from)
+	c.rev = r.rev
 	return nil
 }
 
 // place is where a recipient's row lies in its organisation.
 type place struct{ batch, idx int32 }
 
-// fate is what becomes of a recipient's row.
+func (p place) compare(o place) int {
+	return cmp.Or(cmp.Compare(p.batch, o.batch), cmp.Compare(p.idx, o.idx))
+}
+
+// fate is what becomes of a recipient.
 type fate struct {
 	place
 

@@ -113,7 +113,7 @@ func database(tb testing.TB, from string) string {
 
 // empty removes what a test has left.
 const empty = `TRUNCATE outdial.organisations, outdial.batches, outdial.tallies, outdial.recipients, outdial.metadata,
-		outdial.calls, outdial.nodes RESTART IDENTITY`
+		outdial.calls, outdial.flights, outdial.again, outdial.nodes RESTART IDENTITY`
 
 // prepared is the name of a database with the schema in it and nothing else. It is handed on from test to
 // test, since making one takes as long as most tests do.

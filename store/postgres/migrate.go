@@ -30,8 +30,9 @@ type Migration struct {
 
 // Migrations returns the SQL that makes the tables in a schema (empty: outdial), in its order, for
 // hosts that have a migrator of their own: run those that are new, each in a transaction, and open the
-// store with NoMigrate. Each notes in the table schema_versions that it was run; the first makes the
-// schema where there is none.
+// store with NoMigrate. Each notes in the table schema_versions that it was run, and from which version on the
+// store can
+// work with what it made (usable_from); the first makes the schema where there is none.
 //
 // Run them with a lock_timeout of 1 to 2 seconds, and again after a pause where that strikes. An ALTER TABLE that
 // waits for somebody who reads the table, such as pg_dump, has everybody else wait behind it: without a limit the nodes
@@ -92,7 +93,7 @@ func (m *migrator) run(ctx context.Context) error {
 	}
 	switch {
 	case version > len(m.list):
-		return m.newer(version)
+		return m.newer(ctx, version)
 	case version == len(m.list):
 		return nil
 	case m.leave:
@@ -103,9 +104,20 @@ func (m *migrator) run(ctx context.Context) error {
 		func(tx pgx.Tx) error { return m.locked(ctx, tx) })
 }
 
-func (m *migrator) newer(version int) error {
-	return fmt.Errorf("schema %q has version %d, this version knows up to %d: %w",
-		m.name, version, len(m.list), store.ErrNewerSchema)
+// newer refuses a schema of a version that came later, unless all migrations that are not known here say that
+// they leave it usable: so the nodes of two versions work together, whichever starts last.
+func (m *migrator) newer(ctx context.Context, version int) error {
+	var from int
+	const usable = "SELECT max(coalesce(usable_from, version)) FROM outdial.schema_versions WHERE version > $1"
+	err := m.conn.QueryRow(ctx, m.in(usable), len(m.list)).Scan(&from)
+	if err != nil {
+		return fmt.Errorf("which versions can use the schema: %w", err)
+	}
+	if from <= len(m.list) {
+		return nil
+	}
+	return fmt.Errorf("schema %q has version %d, which version %d and later can use, this version knows up to %d: %w",
+		m.name, version, from, len(m.list), store.ErrNewerSchema)
 }
 
 func (m *migrator) older(version int) error {
@@ -147,7 +159,7 @@ func (m *migrator) locked(ctx context.Context, tx pgx.Tx) error {
 		return err
 	}
 	if version > len(m.list) {
-		return m.newer(version)
+		return m.newer(ctx, version)
 	}
 	// A try that fails lets go of what it has locked, but for the lock above: there is one who tries.
 	for tries := int(m.wait / (migrateLock + migratePause)); ; tries-- {

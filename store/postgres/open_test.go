@@ -34,18 +34,47 @@ func TestManyProcessesMayStartAtOnce(t *testing.T) {
 	var versions []int32
 	err := session(t, url).QueryRow(t.Context(), "SELECT array_agg(version ORDER BY version) FROM outdial.schema_versions").Scan(&versions)
 	require.NoError(t, err)
-	require.Equal(t, []int32{1, 2, 3}, versions)
+	require.Equal(t, []int32{1, 2, 3, 4}, versions)
 }
 
 func TestNewerSchemaIsRefused(t *testing.T) {
 	t.Parallel()
-	url := cluster.start(t).URL(database(t, template))
-	run(t, url, "INSERT INTO outdial.schema_versions (version) VALUES (77)")
-	for _, noMigrate := range []bool{false, true} {
-		_, err := postgres.Open(t.Context(), postgres.Config{URL: url, NoMigrate: noMigrate})
-		require.ErrorIs(t, err, store.ErrNewerSchema)
-		require.ErrorContains(t, err, "77")
+	for name, row := range map[string]string{
+		"that says nothing":             "(77, NULL)",
+		"for later versions":            "(77, 77)",
+		"behind one for later versions": "(76, 76), (77, 4)",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := cluster.start(t).URL(database(t, template))
+			run(t, url, "INSERT INTO outdial.schema_versions (version, usable_from) VALUES "+row)
+			for _, noMigrate := range []bool{false, true} {
+				_, err := postgres.Open(t.Context(), postgres.Config{URL: url, NoMigrate: noMigrate})
+				require.ErrorIs(t, err, store.ErrNewerSchema)
+				require.NotErrorIs(t, err, store.ErrOlderSchema)
+				require.ErrorContains(t, err, "77")
+			}
+		})
 	}
+}
+
+// A node that restarts after one of the next version has migrated goes on with what that has left usable.
+func TestNewerSchemaThatIsUsableIsUsed(t *testing.T) {
+	t.Parallel()
+	url := cluster.start(t).URL(database(t, template))
+	run(t, url, "INSERT INTO outdial.schema_versions (version, usable_from) VALUES (5, 4), (6, 3)")
+	open(t, postgres.Config{URL: url, NoMigrate: true, NoHints: true})
+	s := open(t, postgres.Config{URL: url, NoHints: true})
+	src, b := stocked(t, s, 3)
+	got, err := s.Advance(t.Context(), store.Step{
+		Org: "org_1", Owner: "node_1", Now: src.now(), Limit: 9, Claims: []store.Claim{src.claim(b, 3)},
+	})
+	require.NoError(t, err)
+	require.Len(t, got.Claimed, 3)
+	var versions []int32
+	err = session(t, url).QueryRow(t.Context(), "SELECT array_agg(version ORDER BY version) FROM outdial.schema_versions").Scan(&versions)
+	require.NoError(t, err)
+	require.Equal(t, []int32{1, 2, 3, 4, 5, 6}, versions, "nothing was migrated backwards or again")
 }
 
 // The exported SQL is all that a host's migrator needs, without any right that Open would have needed.
@@ -54,7 +83,7 @@ func TestAHostMayMigrateByItself(t *testing.T) {
 	url := cluster.start(t).URL(database(t, "template0"))
 	_, err := postgres.Open(t.Context(), postgres.Config{URL: url, Schema: "calls", NoMigrate: true})
 	require.ErrorIs(t, err, store.ErrOlderSchema)
-	require.ErrorContains(t, err, "has version 0, this version needs 3")
+	require.ErrorContains(t, err, "has version 0, this version needs 4")
 	list, err := postgres.Migrations("calls")
 	require.NoError(t, err)
 	for i, m := range list {
@@ -66,7 +95,7 @@ func TestAHostMayMigrateByItself(t *testing.T) {
 		run(t, url, "BEGIN; "+m.SQL+"; COMMIT")
 	}
 	run(t, url, `CREATE ROLE dialler_of_calls LOGIN; GRANT USAGE ON SCHEMA calls TO dialler_of_calls;
-		GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA calls TO dialler_of_calls`)
+		GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA calls TO dialler_of_calls`)
 	t.Cleanup(func() { run(t, url, "DROP OWNED BY dialler_of_calls; DROP ROLE dialler_of_calls") })
 	asRole := strings.Replace(url, "postgres@", "dialler_of_calls@", 1)
 	require.NotEqual(t, url, asRole)

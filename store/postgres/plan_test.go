@@ -110,13 +110,17 @@ const million = `
 		SELECT b.org, b.batch * 5000 + i, b.batch, i, 1, 3, 1, '+14155550100',
 			convert_to('call_' || lpad(b.batch::text, 8, '0') || lpad(i::text, 8, '0'), 'UTF8'), ''
 		FROM outdial.batches b, generate_series(0, 4999) i WHERE b.batch >= 1000 OR (b.org BETWEEN 1 AND 1000 AND i < 10);
-	INSERT INTO outdial.calls (org, batch, idx, attempt, owner, status, end_reason, in_flight, unplaced, id, carrier, caller, ref,
+	INSERT INTO outdial.calls (org, batch, idx, attempt, owner, status, end_reason, stray, unplaced, id, carrier, caller, ref,
 			error, tries, details, dispatched_at)
 		SELECT r.org, r.batch, r.idx, 1, 1, 3, 1, false, r.idx < 0, r.call, 'carrier_1', '', '', '', '', '',
 			'2026-01-01'::timestamptz + r.rev * interval '1 second'
 		FROM outdial.recipients r WHERE r.batch >= 1000 OR r.org BETWEEN 1 AND 1000;
+	INSERT INTO outdial.again (org, batch, attempts, idx)
+		SELECT b.org, b.batch, i % 7 + 1, i FROM outdial.batches b, generate_series(20000, 24999) i WHERE b.batch = 1;
+	INSERT INTO outdial.recipients (org, rev, batch, idx, attempts, status, end_reason, phone, call, error)
+		SELECT org, 0, batch, idx, attempts, 0, 0, '+14155550100', '', '' FROM outdial.again WHERE org = $ORG;
 	INSERT INTO outdial.metadata (org, batch, idx, data) SELECT org, batch, idx, '{}' FROM outdial.recipients
-		WHERE batch >= 1000 OR org BETWEEN 1 AND 1000;
+		WHERE batch >= 1000 OR org BETWEEN 1 AND 1000 AND idx < 20000;
 	UPDATE outdial.organisations SET rev = 6000000, batches = 1199 WHERE org = $ORG;`
 
 const analyze = "ANALYZE " + tables
@@ -194,14 +198,16 @@ func (c *scene) ask(t *testing.T, what string, do func() error) (indexes []strin
 	for _, plan := range list {
 		pages += plan.Hit + plan.Read
 		plan.walk(func(n planNode) {
-			require.NotContains(t, []string{"Seq Scan", "Bitmap Heap Scan", "Hash Join", "Merge Join"}, n.Type, "%s: %s", what, n.Table)
+			if what != "adopt" || n.Table != "flights" { // of which it looks at all
+				require.NotContains(t, []string{"Seq Scan", "Bitmap Heap Scan", "Hash Join", "Merge Join"}, n.Type, "%s: %s", what, n.Table)
+			}
 			most := 100.0
 			if c.early && n.Table == "batches" {
 				most = 250 // as many as there are: of the one that there was, no index was better than another
 			}
 			require.LessOrEqual(t, n.Removed*n.Loops, most, "%s: rows of %s that were read for nothing", what, n.Table)
 			if n.Index != "" {
-				indexes = append(indexes, n.Index)
+				indexes = append(indexes, eitherOfFlights.Replace(n.Index))
 			}
 		})
 	}
@@ -209,14 +215,19 @@ func (c *scene) ask(t *testing.T, what string, do func() error) (indexes []strin
 	return slices.Compact(indexes), pages
 }
 
+// Two indexes have all flights of an organisation, and which one is walked for them does not matter. Where one flight is
+// meant, the other would read some for nothing.
+var eitherOfFlights = strings.NewReplacer("flights_id", "flights", "flights_pkey", "flights")
+
 // check asks for everything that is asked often.
 func (c *scene) check(t *testing.T) {
 	t.Helper()
 	ctx, s, id := t.Context(), c.store, c.batch.ID
 	step := func() error {
+		claim := c.src.claim(c.batch, 50)
 		got, err := s.Advance(ctx, store.Step{
-			Org: "org_1", Owner: "node_1", Now: c.src.now(), Limit: 1000, Events: completed(c.mine, c.src.now()),
-			Claims: []store.Claim{c.src.claim(c.batch, 50)},
+			Org: "org_1", Owner: "node_1", Now: c.src.clock, Limit: 1000, Events: completed(c.mine, c.src.clock),
+			Claims: []store.Claim{claim}, // at the time of its ids, as an engine's
 		})
 		c.mine = got.Claimed
 		return err
@@ -235,15 +246,15 @@ func (c *scene) check(t *testing.T) {
 		q.Org, q.Limit = "org_1", 20
 		return func() error { _, err := s.Calls(ctx, q); return err }
 	}
-	one := 1
+	one, noon := 1, time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 	for _, q := range []struct {
 		what    string
 		do      func() error
 		indexes string
 	}{
-		{"step", step, "batches_id calls_pkey metadata_pkey nodes_id_key organisations_pkey recipients_again recipients_pkey tallies_pkey"},
+		{"step", step, "again_pkey batches_id flights metadata_pkey nodes_id_key organisations_pkey recipients_pkey tallies_pkey"},
 		{"batch", func() error { _, err := s.Batch(ctx, "org_1", id); return err }, "batches_id organisations_pkey tallies_pkey"},
-		{"call", func() error { _, err := s.Call(ctx, "org_1", c.mine[0].Call.ID); return err }, "batches_pkey calls_pkey nodes_pkey organisations_pkey recipients_pkey"},
+		{"call", func() error { _, err := s.Call(ctx, "org_1", c.mine[0].Call.ID); return err }, "batches_pkey calls_pkey flights nodes_pkey organisations_pkey recipients_pkey"},
 		{"batches", batches(store.BatchQuery{}), "batches_id batches_pkey organisations_pkey tallies_pkey"},
 		{"open batches", batches(store.BatchQuery{Open: true}), "batches_open batches_pkey organisations_pkey tallies_pkey"},
 		{"failed batches", batches(store.BatchQuery{Statuses: []fsm.BatchStatus{fsm.BatchFailed}}), "batches_pkey batches_status organisations_pkey tallies_pkey"},
@@ -251,25 +262,36 @@ func (c *scene) check(t *testing.T) {
 		{"batches of a time", batches(store.BatchQuery{CreatedTo: time.Date(2026, 1, 3, 0, 0, 0, 0, time.UTC)}), "batches_created batches_id batches_pkey batches_stray organisations_pkey tallies_pkey"},
 		{"batch under a key", batches(store.BatchQuery{Key: "key_1100"}), "batches_key batches_pkey organisations_pkey tallies_pkey"},
 		{"batches since", batches(store.BatchQuery{ByRev: true, AfterRev: 5_999_900}), "batches_pkey organisations_pkey tallies_rev"},
-		{"recipients", recipients(store.RecipientQuery{BatchID: id, From: 900}), "batches_id batches_pkey metadata_pkey organisations_pkey recipients_pkey"},
-		{"recipients before", recipients(store.RecipientQuery{BatchID: id, Before: 900}), "batches_id batches_pkey metadata_pkey organisations_pkey recipients_pkey"},
-		{"recipients since", recipients(store.RecipientQuery{ByRev: true, AfterRev: 5_999_900}), "batches_pkey metadata_pkey organisations_pkey recipients_rev"},
-		{"recipients of a batch since", recipients(store.RecipientQuery{BatchID: id, ByRev: true, AfterRev: 5_999_900}), "batches_id batches_pkey metadata_pkey organisations_pkey recipients_rev tallies_pkey"},
-		{"calls", calls(store.CallQuery{}), "batches_pkey calls_pkey nodes_pkey organisations_pkey recipients_pkey"},
-		{"calls of a batch", calls(store.CallQuery{BatchID: id}), "batches_id batches_pkey calls_batch nodes_pkey organisations_pkey recipients_pkey"},
-		{"calls of a recipient", calls(store.CallQuery{BatchID: id, Recipient: &one}), "batches_id batches_pkey calls_batch nodes_pkey organisations_pkey recipients_pkey"},
-		{"calls in flight", calls(store.CallQuery{InFlight: true, Owner: "node_1"}), "batches_pkey calls_in_flight nodes_id_key nodes_pkey organisations_pkey recipients_pkey"},
-		{"calls to be hung up", calls(store.CallQuery{InFlight: true, HangUp: true, Owner: "node_1"}), "batches_pkey calls_hang_up nodes_id_key nodes_pkey organisations_pkey recipients_pkey"},
+		{"recipients", recipients(store.RecipientQuery{BatchID: id, From: 900}), "batches_id batches_pkey flights metadata_pkey organisations_pkey recipients_pkey"},
+		{"recipients before", recipients(store.RecipientQuery{BatchID: id, Before: 900}), "batches_id batches_pkey flights metadata_pkey organisations_pkey recipients_pkey"},
+		{"recipients since", recipients(store.RecipientQuery{ByRev: true, AfterRev: 5_999_900}), "batches_pkey flights metadata_pkey organisations_pkey recipients_pkey recipients_rev"},
+		{"recipients of a batch since", recipients(store.RecipientQuery{BatchID: id, ByRev: true, AfterRev: 5_999_900}), "batches_id batches_pkey flights metadata_pkey organisations_pkey recipients_pkey recipients_rev tallies_pkey"},
+		{"calls", calls(store.CallQuery{}), "batches_pkey calls_pkey flights nodes_pkey organisations_pkey recipients_pkey"},
+		{"calls of a batch", calls(store.CallQuery{BatchID: id}), "batches_id batches_pkey calls_batch flights nodes_pkey organisations_pkey recipients_pkey"},
+		{"calls of a recipient", calls(store.CallQuery{BatchID: id, Recipient: &one}), "batches_id batches_pkey calls_batch flights nodes_pkey organisations_pkey recipients_pkey"},
+		{"calls in flight", calls(store.CallQuery{InFlight: true, Owner: "node_1"}), "batches_pkey flights nodes_id_key nodes_pkey organisations_pkey recipients_pkey"},
+		{"calls to be hung up", calls(store.CallQuery{InFlight: true, HangUp: true, Owner: "node_1"}), "batches_pkey flights_hang_up nodes_id_key nodes_pkey organisations_pkey recipients_pkey"},
+		{"calls of an agent", calls(store.CallQuery{AgentID: "agent_2"}), "batches_agent batches_pkey calls_batch flights nodes_pkey organisations_pkey recipients_pkey"},
+		{"calls of an agent who has none", calls(store.CallQuery{AgentID: "agent_9"}), "batches_agent batches_pkey calls_batch flights nodes_pkey organisations_pkey recipients_pkey"},
+		{"an agent's calls before a call", calls(store.CallQuery{AgentID: "agent_2", Before: "call_0000100700000000"}), "batches_agent batches_pkey calls_batch flights nodes_pkey organisations_pkey recipients_pkey"},
+		{"calls of a time", calls(store.CallQuery{DispatchedFrom: noon.Add(-time.Hour), DispatchedTo: noon}), "batches_pkey calls_pkey calls_stray flights nodes_pkey organisations_pkey recipients_pkey"},
+		{"an agent's calls of a time", calls(store.CallQuery{AgentID: "agent_2", DispatchedFrom: noon.Add(-time.Hour), DispatchedTo: noon}), "batches_agent batches_pkey calls_batch calls_stray flights nodes_pkey organisations_pkey recipients_pkey"},
 		{"active", func() error { _, err := s.Active(ctx); return err }, "organisations_active"},
 		{"heartbeat", func() error { return s.Heartbeat(ctx, store.Node{ID: "node_1"}, time.Hour) }, "nodes_id_key"},
 		{"nodes", func() error { _, err := s.Nodes(ctx); return err }, "nodes_expiry"},
-		{"adopt", func() error { _, err := s.Adopt(ctx, "node_1", 10); return err }, "calls_in_flight nodes_expiry nodes_id_key"},
+		{"adopt", func() error { _, err := s.Adopt(ctx, "node_1", 10); return err }, "nodes_expiry nodes_id_key"},
 	} {
 		indexes, pages := c.ask(t, q.what, q.do)
 		most := 400 // of a page of 20, or less
 		if q.what == "step" {
 			most = 6000                                                                              // for 50 that end and 50 that begin
 			indexes = slices.DeleteFunc(indexes, func(i string) bool { return i == "batches_pkey" }) // its first claim
+		}
+		if strings.Contains(q.what, "calls") && strings.Contains(q.what, "agent") {
+			most = 1500 // one for each of the agent's batches, and a page of each of 20; two indexes have the batches alike
+			for i, name := range indexes {
+				indexes[i] = strings.TrimSuffix(name, "_status")
+			}
 		}
 		if c.early {
 			most, indexes = max(most, 2500), strings.Fields(q.indexes)

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/outdial/outdial/fsm"
@@ -68,8 +69,19 @@ const (
 	recipientColumns = `b.id, r.idx, r.phone, r.status, r.attempts, r.call, r.end_reason, r.error,
 	b.created_at, r.updated_at, r.rev, `
 
-	recipientOwn = `r.org, r.batch, r.idx, r.phone, r.status, r.attempts, r.call, r.end_reason, r.error,
-	r.updated_at, r.rev`
+	// Who has a call in flight is what the call says. What the recipient's own row has of an end is empty meanwhile.
+	recipientOwn = `r.org, r.batch, r.idx, r.phone, coalesce(f.status, r.status) AS status,
+	coalesce(f.attempt, r.attempts) AS attempts, coalesce(f.id, r.call) AS call, r.end_reason, r.error,
+	CASE WHEN f.idx IS NULL THEN r.updated_at ELSE f.updated_at END AS updated_at, coalesce(f.rev, r.rev) AS rev`
+
+	recipientRow = "r.org, r.batch, r.idx, r.phone, r.status, r.attempts, r.call, r.end_reason, r.error, " +
+		"r.updated_at, r.rev"
+
+	recipientFlying = `r.org, r.batch, r.idx, r.phone, f.status, f.attempt, f.id, r.end_reason, r.error,
+		f.updated_at, f.rev`
+
+	recipientTables = ` FROM outdial.recipients r
+	LEFT JOIN outdial.flights f ON f.org = r.org AND f.batch = r.batch AND f.idx = r.idx`
 
 	ofBatch = "(SELECT b.batch FROM outdial.batches b WHERE b.org = $1 AND b.id = ?)"
 )
@@ -78,44 +90,81 @@ const (
 // rows are better than that, of which no index has the order.
 func recipientsQuery(q store.RecipientQuery, whole bool) (text string, values []any, err error) {
 	a := newArgs(q.Org)
-	w, order, metadata := a.where(), " ORDER BY idx", "NULL::bytea"
-	w.and("r.org = " + ofOrg)
-	switch {
-	case q.ByRev:
+	var rows string
+	order := " ORDER BY idx"
+	if q.ByRev {
 		order = " ORDER BY rev"
-		w.and("r.rev > ?", q.AfterRev)
-		if whole {
-			w.and("r.batch = "+ofBatch, raw(q.BatchID))
-		} else if q.BatchID != "" {
-			w.and("r.batch + 0 = "+ofBatch, raw(q.BatchID)) // which keeps from walking the batch
-		}
-	default:
-		w.and("r.batch = "+ofBatch, raw(q.BatchID))
-		if q.From > 0 {
-			w.and("r.idx >= ?", q.From)
-		}
+		rows, err = a.feedOfRecipients(q, whole)
+	} else {
 		if q.Before != 0 {
-			w.and("r.idx < ?", q.Before)
 			order = " ORDER BY idx DESC"
 		}
+		rows, err = a.recipientsOfBatch(q, order)
 	}
-	if err := filterRecipients(w, q); err != nil {
+	if err != nil {
 		return "", nil, err
 	}
+	metadata := "NULL::bytea"
 	if !q.NoMetadata {
 		metadata = "(SELECT m.data FROM outdial.metadata m WHERE m.org = r.org AND m.batch = r.batch AND m.idx = r.idx)"
 	}
-	rows := "SELECT " + recipientOwn + " FROM outdial.recipients r" + w.text.String()
-	if whole { // all of the batch first, or its order would be looked for in the index of the organisation's
-		rows = "SELECT " + recipientOwn + " FROM (" + rows + " OFFSET 0) r"
-	}
-	return "SELECT " + recipientColumns + metadata + " FROM (" + rows + order + a.limit(q.Limit) + ") r" +
-		" JOIN outdial.batches b ON b.org = r.org AND b.batch = r.batch" + order, *a, nil
+	return "SELECT " + recipientColumns + metadata + " FROM (" + rows + ") r" +
+		" CROSS JOIN LATERAL (SELECT b.id, b.created_at" + batchAt +
+		"r.org AND b.batch >= r.batch ORDER BY b.batch LIMIT 1) b" +
+		order, *a, nil
 }
 
-func filterRecipients(w *where, q store.RecipientQuery) error {
+func (a *args) recipientsOfBatch(q store.RecipientQuery, order string) (text string, err error) {
+	w := a.where()
+	w.and("r.org = " + ofOrg)
+	w.and("r.batch = "+ofBatch, raw(q.BatchID))
+	if q.From > 0 {
+		w.and("r.idx >= ?", q.From)
+	}
+	if q.Before != 0 {
+		w.and("r.idx < ?", q.Before)
+	}
+	err = filterRecipients(w, "coalesce(f.status, r.status)", "r.end_reason", q)
+	return "SELECT " + recipientOwn + recipientTables + w.text.String() + order + a.limit(q.Limit), err
+}
+
+// feedOfRecipients are those whose own row has changed, and those of whom the call in flight has, which are few.
+func (a *args) feedOfRecipients(q store.RecipientQuery, whole bool) (text string, err error) {
+	own, flying := a.where(), a.where()
+	own.and("r.org = " + ofOrg)
+	own.and("r.rev > ?", q.AfterRev)
+	own.and("NOT EXISTS (SELECT FROM outdial.flights f WHERE f.org = r.org AND f.batch = r.batch AND f.idx = r.idx)")
+	flying.and("f.org = " + ofOrg)
+	flying.and("f.rev > ?", q.AfterRev)
+	if q.BatchID != "" {
+		batch := "r.batch = "
+		if !whole {
+			batch = "r.batch + 0 = " // which keeps from walking the batch
+		}
+		own.and(batch+ofBatch, raw(q.BatchID))
+		flying.and("f.batch = "+ofBatch, raw(q.BatchID))
+	}
+	if err := errors.Join( // a recipient in flight has no end reason
+		filterRecipients(own, "r.status", "r.end_reason", q),
+		filterRecipients(flying, "f.status", "0::smallint", q)); err != nil {
+		return "", err
+	}
+	page := a.limit(q.Limit)
+	found := "SELECT " + recipientRow + " FROM outdial.recipients r" + own.text.String()
+	if whole { // all of the batch first, or its order would be looked for in the index of the organisation's
+		found += " OFFSET 0"
+	} else {
+		found += " ORDER BY r.rev" + page
+	}
+	return "SELECT " + recipientRow + " FROM ((" + found + ") UNION ALL SELECT " + recipientFlying +
+		" FROM (SELECT f.org, f.batch, f.idx, f.status, f.attempt, f.id, f.updated_at, f.rev FROM outdial.flights f" +
+		flying.text.String() + " ORDER BY f.rev" + page + `) f
+	JOIN outdial.recipients r ON r.org = f.org AND r.batch = f.batch AND r.idx = f.idx) r ORDER BY rev` + page, nil
+}
+
+func filterRecipients(w *where, status, reason string, q store.RecipientQuery) error {
 	if len(q.Statuses) > 0 {
-		w.and("r.status = ANY(?)", column(q.Statuses, func(s fsm.RecipientStatus) int16 { return int16(s) }))
+		w.and(status+" = ANY(?)", column(q.Statuses, func(s fsm.RecipientStatus) int16 { return int16(s) }))
 	}
 	if len(q.EndReasons) == 0 {
 		return nil
@@ -127,7 +176,7 @@ func filterRecipients(w *where, q store.RecipientQuery) error {
 			return err
 		}
 	}
-	w.and("r.end_reason = ANY(?)", numbers)
+	w.and(reason+" = ANY(?)", numbers)
 	return nil
 }
 

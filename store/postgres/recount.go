@@ -13,7 +13,7 @@ import (
 const selectMiscounted = `WITH up AS MATERIALIZED (
 		SELECT c.org, c.batch, count(*) FILTER (WHERE c.status = 1) AS dispatched,
 			count(*) FILTER (WHERE c.status = 2) AS started
-		FROM outdial.calls c WHERE c.in_flight AND ($1::bigint[] IS NULL OR c.org = ANY($1)) GROUP BY c.org, c.batch),
+		FROM outdial.flights c WHERE ($1::bigint[] IS NULL OR c.org = ANY($1)) GROUP BY c.org, c.batch),
 	counted AS MATERIALIZED (
 		SELECT org, batch, t.queued, t.dispatched, t.started,
 			coalesce(up.dispatched, 0) AS calls_dispatched, coalesce(up.started, 0) AS calls_started
@@ -80,11 +80,13 @@ func (s *Store) recountLater(ctx context.Context, orgs []int64) {
 
 const (
 	selectUncounted = "SELECT " + batchColumns + batchTables + ` WHERE b.org = $1 AND (b.open OR b.batch IN (
-		SELECT c.batch FROM outdial.calls c WHERE c.org = $1 AND c.in_flight)) ORDER BY b.batch`
+		SELECT c.batch FROM outdial.flights c WHERE c.org = $1)) ORDER BY b.batch`
 
 	// A failed recipient without a call is one for whom no call was placed.
-	selectRecipientCounts = `SELECT r.batch, r.status, count(*), count(*) FILTER (WHERE r.status = 4 AND r.call = '')
-		FROM outdial.recipients r WHERE r.org = $1 AND r.batch = ANY($2) GROUP BY r.batch, r.status`
+	selectRecipientCounts = `SELECT r.batch, coalesce(f.status, r.status), count(*),
+		count(*) FILTER (WHERE f.status IS NULL AND r.status = 4 AND r.call = '')
+		FROM outdial.recipients r LEFT JOIN outdial.flights f USING (org, batch, idx)
+		WHERE r.org = $1 AND r.batch = ANY($2) GROUP BY r.batch, coalesce(f.status, r.status)`
 )
 
 // repair counts the recipients of what is open in one organisation.

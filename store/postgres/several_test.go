@@ -37,7 +37,7 @@ func TestSeveralStoresKeepTheLimitsTogether(t *testing.T) {
 		for watching.Err() == nil {
 			var most, all int
 			err := watch.QueryRow(context.WithoutCancel(watching), `SELECT coalesce(max(n), 0), coalesce(sum(n), 0) FROM (
-				SELECT count(*) AS n FROM outdial.calls WHERE in_flight GROUP BY batch) b`).Scan(&most, &all)
+				SELECT count(*) AS n FROM outdial.flights GROUP BY batch) b`).Scan(&most, &all)
 			if err != nil || most > target || all > limit {
 				t.Errorf("%d calls in flight, %d of one batch: %v", all, most, err)
 				return

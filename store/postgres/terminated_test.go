@@ -13,7 +13,7 @@ import (
 	"github.com/outdial/outdial/store/postgres"
 )
 
-const tables = "outdial.organisations, outdial.batches, outdial.tallies, outdial.recipients, outdial.metadata, outdial.calls, outdial.nodes"
+const tables = "outdial.organisations, outdial.batches, outdial.tallies, outdial.recipients, outdial.metadata, outdial.calls, outdial.flights, outdial.again, outdial.nodes"
 
 // methods calls each method once.
 func methods(s *postgres.Store, src *source, b store.Batch) map[string]func(context.Context) error {
@@ -69,7 +69,7 @@ const terminateBlocked = `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_a
 // try has another connection. Writers are caught twice: before anything was written, and before the last table is.
 func TestTerminatedInTheMiddleOfEveryMethod(t *testing.T) {
 	t.Parallel()
-	at := map[string]string{"CreateBatch": "outdial.metadata", "Advance": "outdial.calls", "Change": "outdial.tallies"}
+	at := map[string]string{"CreateBatch": "outdial.metadata", "Advance": "outdial.flights", "Change": "outdial.tallies"}
 	for name := range methods(nil, newSource(), store.Batch{}) {
 		for _, table := range []string{tables, at[name]} {
 			if table == "" {

@@ -42,19 +42,6 @@ func (w *where) and(condition string, values ...any) {
 	w.text.WriteString(condition)
 }
 
-// page adds the bounds of a list that runs by descending ids, and returns its ORDER BY without the
-// word DESC that turns it round. The page just before an id is walked towards the newer ones.
-func (w *where) page(column, after, before string) (order string) {
-	if after != "" {
-		w.and(column+" < ?", raw(after))
-	}
-	if before == "" {
-		return " ORDER BY " + column + " DESC"
-	}
-	w.and(column+" > ?", raw(before))
-	return " ORDER BY " + column
-}
-
 // limit is what LIMIT takes: NULL for none.
 func (a *args) limit(n int) string {
 	if n <= 0 {

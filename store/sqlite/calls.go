@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -32,29 +33,47 @@ func (s *Store) Call(ctx context.Context, org, id string) (store.Call, error) {
 
 // Calls implements [store.Store].
 func (s *Store) Calls(ctx context.Context, q store.CallQuery) ([]store.Call, error) {
-	text, args, turned := callsQuery(q)
-	var out []store.Call
-	err := s.readers.read(ctx, q.Org, func(from querier) error {
-		rows, err := from.QueryContext(ctx, text, args...)
-		out, err = collect(rows, err, func(scan func(...any) error) (store.Call, error) {
-			r := callRow{call: store.Call{Org: q.Org}}
-			if err := scan(r.columns()...); err != nil {
-				return store.Call{}, err
-			}
-			return r.value()
-		})
-		return err
-	})
+	out, err := s.calls(ctx, q)
 	if err != nil {
 		return nil, s.unread("calls of", q.Org, err)
 	}
-	if turned {
-		slices.Reverse(out)
-	}
+	slices.SortFunc(out, func(a, b store.Call) int { return cmp.Compare(b.ID, a.ID) })
 	return out, nil
 }
 
-func callsQuery(q store.CallQuery) (text string, args []any, turned bool) {
+func (s *Store) calls(ctx context.Context, q store.CallQuery) (out []store.Call, err error) {
+	if !byAgentOrTime(q) {
+		text, args := callsQuery(q)
+		err = s.readers.read(ctx, q.Org, func(from querier) error {
+			out, err = queryCalls(ctx, from, q.Org, text, args)
+			return err
+		})
+		return out, err
+	}
+	l, err := newCallList(q)
+	if err != nil {
+		return nil, err
+	}
+	err = s.view(ctx, q.Org, func(tx querier) error {
+		out, err = l.find(ctx, tx)
+		return err
+	})
+	return out, err
+}
+
+// queryCalls reads rows of callColumns.
+func queryCalls(ctx context.Context, from querier, org, text string, args []any) ([]store.Call, error) {
+	rows, err := from.QueryContext(ctx, text, args...)
+	return collect(rows, err, func(scan func(...any) error) (store.Call, error) {
+		r := callRow{call: store.Call{Org: org}}
+		if err := scan(r.columns()...); err != nil {
+			return store.Call{}, err
+		}
+		return r.value()
+	})
+}
+
+func callsQuery(q store.CallQuery) (text string, args []any) {
 	w := &where{}
 	w.and("c.org = "+orgKey, q.Org)
 	index := ""
@@ -81,13 +100,8 @@ func callsQuery(q store.CallQuery) (text string, args []any, turned bool) {
 	if q.AgentID != "" {
 		w.and("b.agent = ?", q.AgentID)
 	}
-	if !q.DispatchedFrom.IsZero() {
-		w.and("c.dispatched_at >= ?", micros(q.DispatchedFrom))
-	}
-	if !q.DispatchedTo.IsZero() {
-		w.and("(c.dispatched_at IS NULL OR c.dispatched_at <= ?)", micros(q.DispatchedTo))
-	}
-	order, turned := w.page("c.id", q.After, q.Before)
+	during(w, "c.", q)
+	order := w.page("c.id", q.After, q.Before)
 	return "SELECT " + callColumns + " FROM calls c" + index + callParents + w.text.String() + order + " LIMIT ?",
-		append(w.args, limit(q.Limit)), turned
+		append(w.args, limit(q.Limit))
 }

@@ -57,30 +57,33 @@ const (
 	selectQueued = "SELECT r.id, r.phone, r.attempts, m.data FROM recipients r "
 	withMetadata = " LEFT JOIN metadata m ON m.id = r.id "
 
-	selectAgain = selectQueued + "INDEXED BY recipients_again" + withMetadata +
-		"WHERE r.status = 0 AND r.attempts > 0 AND r.id >= ? AND r.id < ? ORDER BY r.id LIMIT ?"
 	selectFresh = selectQueued + withMetadata +
 		"WHERE r.status = 0 AND r.id >= ? AND r.id < ? ORDER BY r.id LIMIT ?"
+	selectAgain = selectQueued + "INDEXED BY recipients_again" + withMetadata +
+		"WHERE r.status = 0 AND r.attempts > 0 AND r.id >> 16 = ? ORDER BY r.attempts, r.id LIMIT ?"
 )
 
-// queued returns the next n recipients in the order of the batch, at a cost that does not
-// grow with the batch: all that were claimed before stand in front of the others, and an
-// index has those of them that are queued again.
+// queued returns the next n recipients in the order of the batch, those with the fewest attempts first, at a cost
+// that does not grow with the batch: all that were never claimed stand behind the others, and an index has
+// those of the others that are queued again, in the order of their turns.
 func (t *turn) queued(ctx context.Context, b *batch, n int) ([]queued, error) {
-	rows, err := t.c.query(ctx, selectAgain, b.recipientID(0), b.recipientID(b.fresh), n)
+	rows, err := t.c.query(ctx, selectFresh, b.recipientID(b.fresh), b.recipientID(1<<indexBits), n)
 	found, err := collect(rows, err, scanQueued)
-	if err != nil || len(found) == n {
-		return found, err
-	}
-	rows, err = t.c.query(ctx, selectFresh, b.recipientID(b.fresh), b.recipientID(1<<indexBits), n-len(found))
-	fresh, err := collect(rows, err, scanQueued)
 	if err != nil {
 		return nil, err
 	}
-	if len(fresh) > 0 {
-		b.fresh = b.index(fresh[len(fresh)-1].id) + 1
+	if len(found) > 0 {
+		b.fresh = b.index(found[len(found)-1].id) + 1
 	}
-	return append(found, fresh...), nil
+	if len(found) == n {
+		return found, nil
+	}
+	rows, err = t.c.query(ctx, selectAgain, b.key, n-len(found))
+	again, err := collect(rows, err, scanQueued)
+	if err != nil {
+		return nil, err
+	}
+	return append(found, again...), nil
 }
 
 // index is the reverse of recipientID.

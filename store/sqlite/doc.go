@@ -19,6 +19,9 @@
 // once; its write, if it was begun, is whole or undone all the same. Reads have their own
 // connections, never wait for the writer, and see the file as of one moment each.
 //
+// Heartbeats go before all other writes, so a lease does not run out because many organisations write: one waits for
+// the write that is under way and for the commit of its group.
+//
 // Writers of other processes take turns with this one. Who finds the file locked for 5
 // seconds gets an error and has written nothing.
 //
@@ -49,10 +52,11 @@
 //
 // A step touches the rows of its calls, two of each, and the rows of the batches that it
 // names, whatever is queued: a claim walks the batch from the first recipient that was never
-// claimed, and an index has those that were queued again. Lists are walks over an index,
-// but for two: calls filtered by an agent or by time are read from the newest on
-// until the page is full. A page of batches costs what is on it, whatever it is filtered by; only batches
-// whose ids are in another order than their times, which store.NewBatchID never makes, are
+// claimed, and an index has those that were queued again, in the order of their turns. Lists are walks over an index.
+// A time bounds the ids of calls, which tell when they were made; those whose ids do not, which store.NewCallIDs
+// never makes, are looked at one by one. The calls of an agent are looked for among the nearest thousand of
+// everybody, and then in the agent's batches. A page of batches costs what is on it, whatever it is filtered by;
+// only batches whose ids are in another order than their times, which store.NewBatchID never makes, are
 // looked at one by one where a time is asked for.
 //
 // Four reads run at once, two of one organisation: the others of it wait, so that it cannot

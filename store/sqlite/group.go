@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 )
 
@@ -54,6 +55,9 @@ func (w *writer) next(begun time.Time) *job {
 	if time.Since(begun) > groupTime {
 		return nil
 	}
+	if j := w.leading(); j != nil {
+		return j
+	}
 	select {
 	case j := <-w.jobs:
 		return j
@@ -62,24 +66,46 @@ func (w *writer) next(begun time.Time) *job {
 	}
 }
 
-// alone runs jobs again whose transaction was lost by another's fault, each by itself.
+// alone runs jobs again whose transaction was lost by another's fault, each by itself. That takes a sync for each, so
+// what the lease hangs on does not wait for all of them.
 func (w *writer) alone(jobs []*job) {
-	for _, j := range jobs {
-		err := w.begin()
-		if err == nil {
-			var lost bool
-			lost, err = w.run(j)
-			switch {
-			case lost:
-				w.drop(err)
-			case err == nil:
-				err = w.commit()
-			default:
-				err = errors.Join(err, w.rollback())
-			}
+	slices.SortStableFunc(jobs, func(a, b *job) int {
+		switch {
+		case a.leads == b.leads:
+			return 0
+		case a.leads:
+			return -1
+		default:
+			return 1
 		}
-		j.finish(err)
+	})
+	for _, j := range jobs {
+		for first := w.leading(); first != nil; first = w.leading() {
+			w.once(first)
+		}
+		w.once(j)
 	}
+}
+
+// once runs a job in a transaction of its own.
+func (w *writer) once(j *job) {
+	err := j.ctx.Err()
+	if err == nil {
+		err = w.begin()
+	}
+	if err == nil {
+		var lost bool
+		lost, err = w.run(j)
+		switch {
+		case lost:
+			w.drop(err)
+		case err == nil:
+			err = w.commit()
+		default:
+			err = errors.Join(err, w.rollback())
+		}
+	}
+	j.finish(err)
 }
 
 // run does one job inside the transaction. lost says that the transaction is gone, or

@@ -14,7 +14,7 @@ import (
 // closed, its process ends, or the lease was given up.
 func (s *Store) Heartbeat(ctx context.Context, n store.Node, lease time.Duration) error {
 	b := &beat{Store: s, node: n, lease: lease}
-	err := s.writer.do(&job{ctx: ctx, run: b.run, settled: b.settled})
+	err := s.writer.do(&job{ctx: ctx, run: b.run, settled: b.settled, leads: true})
 	if err != nil {
 		return failed("heartbeat of", n.ID, err)
 	}

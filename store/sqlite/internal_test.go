@@ -36,7 +36,7 @@ func newBench(t *testing.T) *bench {
 	require.NoError(t, err)
 	w := &writer{
 		dsn: writerDSN(path), conn: conn, path: path, openLog: openLog,
-		jobs: make(chan *job, 16), log: slog.New(slog.DiscardHandler),
+		jobs: make(chan *job, 16), lead: make(chan *job, 16), log: slog.New(slog.DiscardHandler),
 	}
 	t.Cleanup(func() {
 		if w.conn != nil {

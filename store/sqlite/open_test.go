@@ -35,7 +35,7 @@ func TestNewerSchemaIsRefusedAndLeftAlone(t *testing.T) {
 	run(t, path, "PRAGMA user_version = 99")
 	_, err = sqlite.Open(t.Context(), sqlite.Config{Path: path})
 	require.ErrorIs(t, err, store.ErrNewerSchema)
-	require.ErrorContains(t, err, "schema 99, this version knows up to 5")
+	require.ErrorContains(t, err, "schema 99, this version knows up to 7")
 	require.ErrorContains(t, err, path)
 }
 

@@ -37,20 +37,35 @@ const (
 
 // saveCalls writes what the events did, before the claims look for who is queued.
 func (t *turn) saveCalls(ctx context.Context) error {
+	var plain, others []*call
 	for _, c := range t.moved {
-		written, err := t.saveCall(ctx, c)
-		if err != nil {
+		if c.plain() {
+			plain = append(plain, c)
+		} else {
+			others = append(others, c)
+		}
+	}
+	for ; len(plain) >= endChunk; plain = plain[endChunk:] {
+		if err := t.saveEnds(ctx, plain[:endChunk]); err != nil {
+			return fmt.Errorf("call %s, or one after it: %w", plain[0].id, err)
+		}
+	}
+	for _, c := range append(plain, others...) {
+		if err := t.saveMoved(ctx, c); err != nil {
 			return fmt.Errorf("call %s: %w", c.id, err)
 		}
-		if !written {
-			continue
-		}
-		c.b.changed = true
-		if c.changed {
-			if err := t.saveRecipient(ctx, c); err != nil {
-				return fmt.Errorf("recipient of call %s: %w", c.id, err)
-			}
-		}
+	}
+	return nil
+}
+
+func (t *turn) saveMoved(ctx context.Context, c *call) error {
+	written, err := t.saveCall(ctx, c)
+	if err != nil || !written {
+		return err
+	}
+	c.b.changed = true
+	if c.changed {
+		return t.saveRecipient(ctx, c)
 	}
 	return nil
 }

@@ -13,30 +13,41 @@ const claimChunk = 50
 
 // saveClaimed writes the calls that were made of recipients of one batch.
 func (t *turn) saveClaimed(ctx context.Context, b *batch, claimed []store.Claimed) error {
-	for len(claimed) > 0 {
+	rest := claimed
+	for len(rest) > 0 {
 		size := 1
-		if len(claimed) >= claimChunk {
+		if len(rest) >= claimChunk {
 			size = claimChunk
 		}
-		if err := t.saveChunk(ctx, b, claimed[:size]); err != nil {
-			return fmt.Errorf("call %s: %w", claimed[0].Call.ID, err)
+		if err := t.saveChunk(ctx, b, rest[:size]); err != nil {
+			return fmt.Errorf("call %s: %w", rest[0].Call.ID, err)
 		}
-		claimed = claimed[size:]
+		rest = rest[size:]
 	}
-	return nil
+	return t.markStrays(ctx, claimed)
+}
+
+// markStrays is apart from the insertion, since package batch makes none.
+func (t *turn) markStrays(ctx context.Context, claimed []store.Claimed) error {
+	ids, err := strays(claimed, t.step.Now)
+	for _, id := range ids {
+		if _, err := t.c.exec(ctx, "UPDATE calls SET stray = 1 WHERE org = ? AND id = ?", t.org.key, id); err != nil {
+			return fmt.Errorf("call %s: %w", id, err)
+		}
+	}
+	return err
 }
 
 func (t *turn) saveChunk(ctx context.Context, b *batch, claimed []store.Claimed) error {
 	first := &claimed[0].Call
 	now := micros(t.step.Now)
 	calls := []any{t.org.key, b.key, int(first.Status), t.owner, first.Carrier, string(first.From), now}
-	recipients := []any{int(first.Status), now, t.org.rev}
+	recipients := []any{int(first.Status), now}
 	for i := range claimed {
 		c := &claimed[i].Call
 		calls = append(calls, c.ID, c.Index, c.Attempt)
-		recipients = append(recipients, b.recipientID(c.Index), c.ID, i+1)
+		recipients = append(recipients, c.ID, t.org.next(), b.recipientID(c.Index))
 	}
-	t.org.rev += int64(len(claimed))
 	insert, update := insertOneCall, claimOneRecipient
 	if len(claimed) == claimChunk {
 		insert, update = insertManyCalls, claimManyRecipients
@@ -48,33 +59,37 @@ func (t *turn) saveChunk(ctx context.Context, b *batch, claimed []store.Claimed)
 	return err
 }
 
+// Their parameters have no numbers: the driver asks SQLite for the name of each, and a number is one, for which it
+// looks at the others.
+//
 //nolint:gochecknoglobals // texts of statements, too long to make for each step; never written to
 var (
-	insertOneCall, insertManyCalls         = insertCallsText(1), insertCallsText(claimChunk)
-	claimOneRecipient, claimManyRecipients = claimRecipientsText(1), claimRecipientsText(claimChunk)
+	insertManyCalls     = insertCallsText(claimChunk)
+	claimManyRecipients = claimRecipientsText(claimChunk)
+)
+
+const (
+	insertCall = "INSERT INTO calls (org, batch, status, owner, carrier, caller, dispatched_at, id, idx, attempt," +
+		" ref, end_reason, unplaced, error)"
+	insertOneCall = insertCall + " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', 0, 0, '')"
+
+	claimOneRecipient = "UPDATE recipients SET status = ?, attempts = attempts + 1, updated_at = ?," +
+		" call = ?, rev = ? WHERE id = ?"
 )
 
 func insertCallsText(rows int) string {
-	const given = 7 // parameters before those of the first row
-	return "INSERT INTO calls (org, batch, status, owner, carrier, caller, dispatched_at, id, idx, attempt," +
-		" ref, end_reason, unplaced, error) VALUES " +
-		numbered(rows, given, "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?%d, ?%d, ?%d, '', 0, 0, '')")
+	return insertCall + " SELECT g.column1, g.column2, g.column3, g.column4, g.column5, g.column6, g.column7," +
+		" v.column1, v.column2, v.column3, '', 0, 0, ''" +
+		" FROM (VALUES (?, ?, ?, ?, ?, ?, ?)) AS g CROSS JOIN (VALUES " + rowsOf(rows, 3) + ") AS v"
 }
 
 func claimRecipientsText(rows int) string {
-	const given = 3 // parameters before those of the first row
-	return "UPDATE recipients SET status = ?1, attempts = attempts + 1, call = v.column2, updated_at = ?2," +
-		" rev = ?3 + v.column3 FROM (VALUES " +
-		numbered(rows, given, "(?%d, ?%d, ?%d)") + ") AS v WHERE recipients.id = v.column1"
+	return "UPDATE recipients SET status = ?, attempts = attempts + 1, updated_at = ?," +
+		" call = v.column1, rev = v.column2 FROM (VALUES " + rowsOf(rows, 3) + ") AS v WHERE recipients.id = v.column3"
 }
 
-// numbered repeats a row with its three parameters, which are numbered on from given.
-func numbered(rows, given int, row string) string {
-	const width = 3
-	out := make([]string, rows)
-	for i := range out {
-		n := given + i*width
-		out[i] = fmt.Sprintf(row, n+1, n+2, n+width)
-	}
-	return strings.Join(out, ", ")
+// rowsOf are parameters for rows of VALUES.
+func rowsOf(rows, columns int) string {
+	row := "(?" + strings.Repeat(", ?", columns-1) + ")"
+	return row + strings.Repeat(", "+row, rows-1)
 }

@@ -77,7 +77,7 @@ func TestMigrationsAreThoseThatWereReleased(t *testing.T) {
 	t.Parallel()
 	texts, err := loadMigrations()
 	require.NoError(t, err)
-	require.Len(t, texts, 5)
+	require.Len(t, texts, 7)
 }
 
 // A migration that fails leaves the file as it was.
@@ -88,12 +88,12 @@ func TestMigrationsAreAppliedTogether(t *testing.T) {
 	require.NoError(t, err)
 	ctx := t.Context()
 	err = migrate(ctx, b.conn, append(texts, "CREATE TABLE more (x)", "CREATE TABLE wrong ("))
-	require.ErrorContains(t, err, "migration 7")
+	require.ErrorContains(t, err, "migration 9")
 	version, err := schemaVersion(ctx, b.conn)
 	require.NoError(t, err)
-	require.Equal(t, 5, version)
+	require.Equal(t, 7, version)
 	require.NoError(t, migrate(ctx, b.conn, append(texts, "CREATE TABLE more (x)")))
 	version, err = schemaVersion(ctx, b.conn)
 	require.NoError(t, err)
-	require.Equal(t, 6, version)
+	require.Equal(t, 8, version)
 }

@@ -46,15 +46,15 @@ func limit(n int) int {
 
 const orgKey = "(SELECT key FROM organisations WHERE id = ?)"
 
-// page adds the bounds of a list that runs newest first, and returns its ORDER BY. The
-// page just before an id is walked towards the newer ones and must be turned round.
-func (w *where) page(column, after, before string) (order string, turned bool) {
+// page adds the bounds of a list that runs newest first, and returns its ORDER BY. The page just
+// before an id is walked towards the newer ones.
+func (w *where) page(column, after, before string) (order string) {
 	if after != "" {
 		w.and(column+" < ?", after)
 	}
 	if before == "" {
-		return " ORDER BY " + column + " DESC", false
+		return " ORDER BY " + column + " DESC"
 	}
 	w.and(column+" > ?", before)
-	return " ORDER BY " + column, true
+	return " ORDER BY " + column
 }

@@ -12,6 +12,7 @@ type writer struct {
 	dsn  string
 	log  *slog.Logger
 	jobs chan *job // without a buffer: a job that was taken is answered
+	lead chan *job // the same for what the lease hangs on, of which all is taken before any of jobs
 	stop chan struct{}
 	done chan struct{}
 	err  error       // of closing the connection; read after done
@@ -26,6 +27,7 @@ type writer struct {
 type job struct {
 	ctx     context.Context //nolint:containedctx // the caller's: who has gone by then is not begun with
 	run     func(ctx context.Context, c *connection) error
+	leads   bool            // a node's lease hangs on it
 	settled func(err error) // once the fate of the transaction is known, before the answer; may be nil
 	answer  chan error
 }
@@ -33,7 +35,7 @@ type job struct {
 func startWriter(path string, conn *connection, c Config) *writer {
 	w := &writer{
 		dsn: writerDSN(path), log: c.logger(), conn: conn, path: path, openLog: c.log(),
-		jobs: make(chan *job), stop: make(chan struct{}), done: make(chan struct{}),
+		jobs: make(chan *job), lead: make(chan *job), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	go w.loop()
 	return w
@@ -41,16 +43,36 @@ func startWriter(path string, conn *connection, c Config) *writer {
 
 func (w *writer) loop() {
 	defer close(w.done)
-	for {
-		select {
-		case j := <-w.jobs:
-			w.group(j)
-		case <-w.stop:
-			if w.conn != nil {
-				w.err = w.conn.Close()
-			}
-			return
-		}
+	for j := w.take(); j != nil; j = w.take() {
+		w.group(j)
+	}
+	if w.conn != nil {
+		w.err = w.conn.Close()
+	}
+}
+
+// take waits for a job, and returns nil when there will be no more.
+func (w *writer) take() *job {
+	if j := w.leading(); j != nil {
+		return j
+	}
+	select {
+	case j := <-w.lead:
+		return j
+	case j := <-w.jobs:
+		return j
+	case <-w.stop:
+		return nil
+	}
+}
+
+// leading returns a job that goes before all others, nil where none is waiting.
+func (w *writer) leading() *job {
+	select {
+	case j := <-w.lead:
+		return j
+	default:
+		return nil
 	}
 }
 
@@ -66,8 +88,12 @@ func (w *writer) do(j *job) error {
 		return err //nolint:wrapcheck // the callers say what they were doing
 	}
 	j.answer = make(chan error, 1)
+	queue := w.jobs
+	if j.leads {
+		queue = w.lead
+	}
 	select {
-	case w.jobs <- j:
+	case queue <- j:
 	case <-w.stop:
 		return store.ErrClosed
 	case <-j.ctx.Done():

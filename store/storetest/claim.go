@@ -12,7 +12,6 @@ func claimRules() []rule {
 	return []rule{
 		{"ClaimMakesACall", claimMakesACall},
 		{"ClaimsAreInIndexOrder", claimsAreInIndexOrder},
-		{"RecipientsPutBackComeInIndexOrder", recipientsPutBackComeInIndexOrder},
 		{"ClaimTakesNoMoreThanItsCallIDs", claimTakesNoMoreThanItsCallIDs},
 		{"ClaimTakesNoMoreThanAreQueued", claimTakesNoMoreThanAreQueued},
 		{"ClaimsAreServedInTheirOrder", claimsAreServedInTheirOrder},
@@ -63,19 +62,6 @@ func claimsAreInIndexOrder(f *fixture) {
 		want[i] = i
 	}
 	f.equal("claimed", all, want)
-}
-
-func recipientsPutBackComeInIndexOrder(f *fixture) {
-	node, b := f.node(), f.batch(8)
-	calls := f.claim(node, b, 6)
-	f.happen(node, f.requeued(calls[4]), f.busy(calls[1]), f.completed(calls[0]), f.requeued(calls[2]))
-	f.equal("claimed", indexes(f.claim(node, b, 1)), []int{2})
-	f.do(b, store.ActionRetry)
-	again := f.claim(node, b, 3)
-	f.equal("claimed", indexes(again), []int{1, 4, 6})
-	f.equal("attempt of the one tried before", again[0].Attempt, 2)
-	f.equal("attempt of the one put back", again[1].Attempt, 2)
-	f.equal("attempt of the new one", again[2].Attempt, 1)
 }
 
 func claimTakesNoMoreThanItsCallIDs(f *fixture) {

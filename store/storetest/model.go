@@ -276,10 +276,19 @@ func (m *model) claim(s store.Step, c store.Claim) (out []store.Claimed) {
 		if now := b.now(); !now.Claimable(s.Now) || now.Counts.InFlight() >= b.Target || m.inFlight() >= s.Limit {
 			break
 		}
-		next := slices.IndexFunc(b.recipients, func(r *store.Recipient) bool { return r.Status == fsm.Queued })
-		out = append(out, m.dispatch(s, c, b, b.recipients[next], id))
+		out = append(out, m.dispatch(s, c, b, b.next(), id))
 	}
 	return out
+}
+
+// next is the first of those who are queued with the fewest attempts.
+func (b *modelBatch) next() (next *store.Recipient) {
+	for _, r := range b.recipients {
+		if r.Status == fsm.Queued && (next == nil || r.Attempts < next.Attempts) {
+			next = r
+		}
+	}
+	return next
 }
 
 func (m *model) dispatch(s store.Step, c store.Claim, b *modelBatch, r *store.Recipient, id string) store.Claimed {

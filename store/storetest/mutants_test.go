@@ -77,6 +77,7 @@ func mutants() map[string]mutant {
 	maps.Copy(all, tryMutants())
 	maps.Copy(all, carrierMutants())
 	maps.Copy(all, beatMutants())
+	maps.Copy(all, orderMutants())
 	return all
 }
 

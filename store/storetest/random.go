@@ -128,7 +128,7 @@ func (r *randomRun) step() string {
 		}
 	}
 	for range r.rand.IntN(3) {
-		s.Claims = append(s.Claims, r.claimOf(pick(r.rand, r.model.batches).Batch, r.rand.IntN(4)))
+		s.Claims = append(s.Claims, r.claimOf(r.wanted().Batch, r.rand.IntN(4)))
 	}
 	want := r.model.advance(s)
 	got, err := r.Advance(r.ctx, s)
@@ -140,6 +140,19 @@ func (r *randomRun) step() string {
 	return fmt.Sprintf("step %+v", s)
 }
 
+// wanted is mostly a batch with recipients queued again, else any.
+func (r *randomRun) wanted() *modelBatch {
+	again := slices.DeleteFunc(slices.Clone(r.model.batches), func(b *modelBatch) bool {
+		return !slices.ContainsFunc(b.recipients, func(one *store.Recipient) bool {
+			return one.Status == fsm.Queued && one.Attempts > 0
+		})
+	})
+	if len(again) == 0 || r.rand.IntN(4) == 0 {
+		again = r.model.batches
+	}
+	return pick(r.rand, again)
+}
+
 // event happens mostly to a call in flight, else to any.
 func (r *randomRun) event() store.Event {
 	flying := slices.DeleteFunc(slices.Clone(r.model.calls), func(c *store.Call) bool { return !c.Status.InFlight() })
@@ -148,8 +161,11 @@ func (r *randomRun) event() store.Event {
 	}
 	call := *pick(r.rand, flying)
 	e := event(call, fsm.RecipientStatus(r.rand.IntN(6)))
-	if r.rand.IntN(3) == 0 {
+	switch r.rand.IntN(9) {
+	case 0, 1, 2:
 		e.Status = call.Status // else most calls end with their first event
+	case 3, 4:
+		e.Status = fsm.Queued // else hardly anybody takes a turn again
 	}
 	e.Ref = "CA" + r.tick().Format("150405")
 	if r.rand.IntN(4) == 0 {

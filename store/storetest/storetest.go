@@ -82,6 +82,7 @@ func (h Harness) topics() []topic {
 		{"Read", readRules()},
 		{"Pages", pageRules()},
 		{"Claim", claimRules()},
+		{"Order", orderRules()},
 		{"Replay", replayRules()},
 		{"Events", eventRules()},
 		{"Moves", moveRules()},
