@@ -97,7 +97,7 @@ guard: {allow: [UK]}
 3:66: numbers.main.colour: unknown: expected any of organisation, e164, carriers, inbound_only, region, any_region, channels
 4:34: agents.greeter.organisation: no organisation is called "d": expected one of a, b
 4:42: agents.greeter.url: expected a WebSocket URL, such as wss://agents.example/greeter
-5:20: carriers.pigeon: no carrier kind has the URL scheme "carrier": expected one of fake, test; is its package imported?
+5:20: carriers.pigeon: no carrier kind has the URL scheme "carrier": expected one of fake, sip, sips, test, twilio; is its package imported?
 6:17: guard.allow[0]: "UK": the code of the United Kingdom is GB
 `), listed(t, err))
 }

@@ -34,6 +34,9 @@ func (r *reader) carrier(e entry, file guardRules) carrier {
 	if rules.apply && (own.node != nil || spec.kind() != imitation) {
 		spec.guard = fmt.Sprintf("%q %d %d", rules.Allow, rules.Block, rules.Hourly)
 	}
+	if !r.alone(v, e.name, spec) {
+		return carrier{}
+	}
 	if before, open := r.before[e.name]; open && before.spec == spec {
 		return before
 	}
@@ -45,7 +48,11 @@ func (r *reader) carrier(e entry, file guardRules) carrier {
 	if spec.guard == "" {
 		return carrier{Dialer: d, spec: spec, leave: r.ledger.Unguarded()}
 	}
-	return carrier{Dialer: r.guarded(d, e, own, rules), spec: spec, rules: &rules.Rules}
+	c := carrier{Dialer: r.guarded(d, e, own, rules), spec: spec, rules: &rules.Rules}
+	if g, ok := c.Dialer.(interface{ Leave() }); ok {
+		c.leave = g.Leave
+	}
+	return c
 }
 
 // guarded puts the guard before a carrier, unless there is a mistake.

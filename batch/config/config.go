@@ -48,7 +48,14 @@ type carrier struct {
 
 	spec  carrierSpec
 	rules *guard.Rules // nil: it has no guard
-	leave func()       // tells the ledger that one without a guard is closed; nil: it has a guard
+	leave func()       // tells the ledger that nothing is placed over it any more; nil: nobody needs to know
+}
+
+// retire tells those that have to know that nothing is placed over the carrier any more. It may be called again.
+func (c carrier) retire() {
+	if c.leave != nil {
+		c.leave()
+	}
 }
 
 // carrierSpec is all that the file says of a carrier, after the environment was looked up. Two carriers of
@@ -161,9 +168,7 @@ func (c *Config) Close() error { return closeAll(c.carriers) }
 func closeAll(carriers map[string]carrier) error {
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(carriers)) {
-		if leave := carriers[name].leave; leave != nil {
-			leave()
-		}
+		carriers[name].retire()
 		closer, ok := carriers[name].Dialer.(io.Closer)
 		if !ok {
 			continue

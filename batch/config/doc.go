@@ -33,6 +33,9 @@
 //
 // A carrier is a URL, opened by dialer.Open, so the program imports the carrier kinds that
 // its file may name. Written as a mapping, it has url and may have a guard of its own.
+// Two Twilio carriers cannot have one public URL, and two SIP carriers not one port of one address to listen at.
+//
+// A carrier that is opened by its URL tells slog.Default what its operator has to know.
 //
 // # The guard
 //
@@ -43,7 +46,7 @@
 // the file is for every carrier; what a carrier's own leaves out is as there. A carrier with guard: off has none.
 //
 // The hourly calls are counted once for the whole file, over all guarded carriers and organisations, and the count
-// goes on when the file is read again; but for a block of another size it begins anew. Each process counts for itself,
+// goes on when the file is read again, whatever it says then. Each process counts for itself,
 // so several nodes have as many times the limit, and a new process begins at none.
 //
 // A recipient whom no guard in the file lets through ends as failed with the reason, without any carrier being asked,
@@ -70,7 +73,8 @@
 // # Reading the file again
 //
 // [Open] returns a [Live], whose Reload reads the file again while calls are in flight. What it says
-// then applies to the next call and the next request.
+// then applies to the next call and the next request. A Twilio carrier that is not in it any more goes on passing on
+// what Twilio sends for calls of other processes, for as long as there may be any.
 //
 // # Mistakes
 //

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/outdial/outdial/batch"
 	"github.com/outdial/outdial/dialer"
@@ -63,7 +64,7 @@ func (l *Live) Config() *Config { return l.current.Load() }
 // Dialers returns the carriers by name, as they are now.
 func (l *Live) Dialers() map[string]dialer.Dialer { return l.Config().Dialers() }
 
-// Carrier returns what a name stands for, and then what it stood for before and still has calls: the latest
+// Carrier returns what a name stands for, and then what it stood for before and may still have calls: the latest
 // first. It is for what comes from outside under that name.
 func (l *Live) Carrier(name string) []dialer.Dialer {
 	l.mu.Lock()
@@ -73,6 +74,25 @@ func (l *Live) Carrier(name string) []dialer.Dialer {
 		all = append(all, own.Dialer)
 	}
 	return append(all, l.leaving[name]...)
+}
+
+// Leaving returns the dialers that were replaced or taken away and are not closed yet.
+func (l *Live) Leaving() []dialer.Dialer {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var all []dialer.Dialer
+	for _, name := range slices.Sorted(maps.Keys(l.leaving)) {
+		all = append(all, l.leaving[name]...)
+	}
+	return all
+}
+
+// Lingerer is a dialer to whose process its carrier may send what is about calls of other processes, to be passed on.
+// One that was replaced or taken away is kept open for as long after the last call that this process had over it; Close
+// does not wait for that.
+type Lingerer interface {
+	// Linger is how long the longest call may last, with all that may come after it.
+	Linger() time.Duration
 }
 
 // Replacer is a dialer that can take over what its carrier still has to tell about the calls of another
@@ -91,7 +111,7 @@ type Replacer interface {
 // for them, stays the same dialer. The others are opened, which needs what they name to be free: a local port
 // that the old one listens at is not. set is then given all of them, as [batch.Engine.SetDialers] takes
 // them, and the channel that it returns tells when those that are not among them any more may be closed. That
-// is done in the background.
+// is done in the background; a [Lingerer] is kept open for longer.
 //
 // One Reload happens at a time; after Close it is ErrClosed.
 func (l *Live) Reload(set func(map[string]dialer.Dialer) (retired <-chan struct{}, err error)) (Changes, error) {
@@ -117,8 +137,8 @@ func (l *Live) Reload(set func(map[string]dialer.Dialer) (retired <-chan struct{
 		l.left(gone, nil)
 		return Changes{}, errors.Join(err, closeAll(fresh))
 	}
-	if len(gone) > 0 {
-		l.retire(gone, retired)
+	for name, own := range gone {
+		l.retire(name, own, retired)
 	}
 	return changes(before, now), nil
 }
@@ -149,15 +169,32 @@ func (l *Live) change(now *Config, gone map[string]carrier) {
 	}
 }
 
-// retire has carriers closed when nobody uses them any more.
-func (l *Live) retire(gone map[string]carrier, retired <-chan struct{}) {
+// retire has a carrier closed when nobody uses it any more, here or elsewhere.
+func (l *Live) retire(name string, own carrier, retired <-chan struct{}) {
 	l.retiring.Go(func() {
 		select {
 		case <-retired:
+			own.retire()
+			l.linger(own)
 		case <-l.closing: // no engine uses any of them, as Close asks for
 		}
+		gone := map[string]carrier{name: own}
 		l.left(gone, closeAll(gone))
 	})
+}
+
+// linger returns when nothing may come any more for calls of the carrier that other processes have.
+func (l *Live) linger(own carrier) {
+	d, ok := dialer.As[Lingerer](own.Dialer)
+	if !ok {
+		return
+	}
+	timer := time.NewTimer(d.Linger())
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-l.closing:
+	}
 }
 
 // left notes that carriers are closed.

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -14,8 +15,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// A carrier kind for these tests: it takes any user information and host.
-	dialer.Register("test", func(u *url.URL) (dialer.Dialer, error) { return openTest(u) })
+	// A carrier kind for these tests: it takes any user information and host. It plays those, too, that are reached
+	// from outside, so that no test needs a port that somebody else may have.
+	for _, scheme := range []string{"test", "sip", "sips", "twilio"} {
+		dialer.Register(scheme, func(u *url.URL) (dialer.Dialer, error) { return openTest(u) })
+	}
 	goleak.VerifyTestMain(m)
 }
 
@@ -27,6 +31,8 @@ type testDialer struct {
 	limits dialer.Limits
 	note   string
 	closed atomic.Int64
+
+	lingers time.Duration
 
 	replaced dialer.Dialer // whom it was told that it replaces
 	fail     error
@@ -52,11 +58,14 @@ var all atomic.Pointer[made]
 
 func (d *testDialer) Replaces(old dialer.Dialer) { d.replaced = old }
 
+func (d *testDialer) Linger() time.Duration { return d.lingers }
+
 func (d *testDialer) closings() int { return int(d.closed.Load()) }
 
 func openTest(u *url.URL) (*testDialer, error) {
 	p := dialer.ParseParams(u)
-	d := &testDialer{url: u, limits: p.Limits(), note: p.String("note", "")}
+	d := &testDialer{url: u, limits: p.Limits(), note: p.String("note", ""), lingers: p.Duration("linger", 0)}
+	_, _ = p.String("public", ""), p.String("listen", "")
 	if s := p.String("close", ""); s != "" {
 		d.fail = errors.New(s)
 	}

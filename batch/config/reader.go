@@ -21,7 +21,10 @@ type reader struct {
 	before   map[string]carrier // that are open, and stay so if nothing has changed
 	ledger   *guard.Ledger      // for those that are opened, with a guard or without
 	mistakes []Mistake
-	secret   map[int]bool // lines that are not shown, since an API key may stand there
+
+	addresses []address // of the carriers that were read
+
+	secret map[int]bool // lines that are not shown, since an API key may stand there
 }
 
 // entry is a value with its name and place.

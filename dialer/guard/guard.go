@@ -18,8 +18,9 @@ var ErrCannotProbe = fmt.Errorf("this carrier kind has no way to ask: %w", error
 // of one program, use [Ledger.Guard].
 //
 // It is a [dialer.Resumer] only if d is one. It passes on Limits (the zero value where d has none), Probe
-// (ErrCannotProbe) and Close (nil), and has Unwrap, so that [dialer.As] finds what d is. Calls that have been placed
-// are resumed without being looked at. Like d, it is safe for concurrent use.
+// (ErrCannotProbe) and Close (nil). It has a method Leave() for who takes it out of use before it is closed, and
+// Unwrap, so that [dialer.As] finds what d is. Calls that have been placed are resumed without being looked at. Like
+// d, it is safe for concurrent use.
 func New(d dialer.Dialer, rules Rules) (dialer.Dialer, error) { return new(Ledger).Guard(d, rules) }
 
 // plain guards a dialer that is no Resumer.
@@ -29,15 +30,15 @@ type plain struct {
 	ledger *Ledger
 }
 
-// Dial implements dialer.Dialer. Where calls under way to the carrier may use up the block's calls of the hour, it
-// waits to see what becomes of them; when ctx ends first, the error wraps [dialer.ErrNotAsked].
+// Dial implements dialer.Dialer. Where calls under way may use up the block's calls of the hour, the error is a
+// [dialer.UnavailableError] that wraps [dialer.ErrNotAsked], which comes at once, or within 2 s for a later attempt.
 func (g *plain) Dial(
 	ctx context.Context, call dialer.Call, report func(dialer.Progress),
 ) (outcome dialer.Outcome, err error) {
 	if err := g.policy.check(call.To); err != nil {
 		return dialer.Outcome{}, g.ledger.decide(err, call.To, time.Now())
 	}
-	room, err := g.reserve(ctx, call.To)
+	room, err := g.reserve(ctx, call)
 	if err != nil {
 		return dialer.Outcome{}, err
 	}
@@ -72,9 +73,13 @@ func (g *plain) Probe(ctx context.Context) error {
 	return ErrCannotProbe
 }
 
+// Leave tells the ledger that no call will be placed over this guard any more, as its Close does, for a dialer that is
+// kept open for what its carrier still has to say. More than one Leave does no harm.
+func (g *plain) Leave() { g.ledger.leave(g) }
+
 // Close implements io.Closer.
 func (g *plain) Close() error {
-	g.ledger.leave(g)
+	g.Leave()
 	if c, ok := g.inner.(io.Closer); ok {
 		return c.Close()
 	}

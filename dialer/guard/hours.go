@@ -1,6 +1,11 @@
 package guard
 
-import "time"
+import (
+	"cmp"
+	"math"
+	"slices"
+	"time"
+)
 
 // The hour is counted in steps, of which the oldest counts as a whole. So the limit holds for any
 // hour whatever, and a call counts for a step longer at most.
@@ -33,6 +38,49 @@ type hours struct {
 type reserved struct {
 	n       int           // at least 1
 	settled chan struct{} // closed when the next one settles; nil: nobody waits
+}
+
+// coarser returns the count of blocks that have as many more digits in common to be ignored.
+func (h *hours) coarser(digits int) *hours {
+	wide := newHours()
+	wide.turned, wide.old = h.turned, map[uint64][]calls{}
+	by := uint64(math.Pow10(digits))
+	for _, pair := range []struct{ from, to map[uint64][]calls }{{h.old, wide.old}, {h.young, wide.young}} {
+		for block, recent := range pair.from {
+			pair.to[block/by] = append(pair.to[block/by], recent...)
+		}
+	}
+	for block, older := range wide.old { // a block is in one generation
+		if younger, ok := wide.young[block]; ok {
+			wide.young[block] = append(older, younger...)
+			delete(wide.old, block)
+		}
+	}
+	for _, all := range []map[uint64][]calls{wide.old, wide.young} {
+		for block, recent := range all {
+			all[block] = inSteps(recent)
+		}
+	}
+	for block, r := range h.reserved {
+		for range r.n {
+			wide.reserve(block / by)
+		}
+	}
+	return wide
+}
+
+// inSteps has each step once, in order.
+func inSteps(all []calls) []calls {
+	slices.SortFunc(all, func(a, b calls) int { return cmp.Compare(a.step, b.step) })
+	once := all[:0]
+	for _, c := range all {
+		if last := len(once) - 1; last >= 0 && once[last].step == c.step {
+			once[last].n += c.n
+		} else {
+			once = append(once, c)
+		}
+	}
+	return once
 }
 
 // calls is how many there were in a step. Steps are numbered from 1.

@@ -107,3 +107,21 @@ func TestCallsUnderWayAreCountedApart(t *testing.T) {
 	require.Zero(t, block("+", MaxBlock))
 	require.Equal(t, uint64(4), block(dialer.Phone("+4420794600"), MaxBlock))
 }
+
+// TestACountOfLargerBlocksIsTheSame compares it with one that was kept all along, whatever the generations.
+func TestACountOfLargerBlocksIsTheSame(t *testing.T) {
+	fine, wide := newHours(), newHours()
+	next := uint64(7)
+	for at := uint32(1); at < 5*window; at++ {
+		for range 3 {
+			next = next*6364136223846793005 + 1442695040888963407
+			block := next >> 52
+			fine.add(block, at)
+			wide.add(block/100, at)
+		}
+		later := fine.coarser(2)
+		for block := range uint64(1 << 12 / 100) {
+			require.Equal(t, wide.count(block, at), later.count(block, at), "block %d at %d", block, at)
+		}
+	}
+}

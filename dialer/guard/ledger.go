@@ -12,10 +12,11 @@ import (
 // Ledger is what the guards before several carriers have in common: how many calls went to each block of
 // numbers within the last hour, over whichever carrier and for whomever, since a fraud takes every
 // way there is and whoever pays the carriers pays for all of them. So Rules.Hourly is not multiplied by the
-// number of carriers, nor of tenants. A ledger that is kept while carriers are replaced keeps the counts.
+// number of carriers, nor of tenants. A ledger that is kept while carriers are replaced keeps the counts, whatever
+// the rules were and are now.
 //
 // A call that is under way to its carrier may still turn out not to be placed, so it takes up room but
-// forbids nothing: a call that there is no room for only because of such calls waits until one of them settles.
+// forbids nothing: a call that there is no room for only because of such calls is put off, not refused.
 //
 // It is in memory: several processes count each for themselves, and a new process begins at none.
 //
@@ -70,10 +71,17 @@ func (l *Ledger) join(g *plain) {
 		l.guards = map[*plain]struct{}{}
 	}
 	l.guards[g] = struct{}{}
+	if l.blocks[finest] == nil {
+		l.blocks[finest] = newHours()
+	}
 	if p := g.policy; p.hourly > 0 && l.blocks[p.digits] == nil {
-		l.blocks[p.digits] = newHours()
+		l.blocks[p.digits] = l.blocks[finest].coarser(p.digits - finest)
 	}
 }
+
+// finest is the smallest block that a guard may have. Those are counted even where nobody has a limit to them: the
+// count of larger blocks is made of theirs when a guard brings such.
+const finest = 1
 
 func (l *Ledger) leave(g *plain) {
 	l.mu.Lock()

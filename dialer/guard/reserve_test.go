@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -32,7 +33,10 @@ func (s *slow) Dial(_ context.Context, _ dialer.Call, report func(dialer.Progres
 var errPanics = errors.New("panics")
 
 // start dials in the background; the channel has the error when that is over.
-func start(ctx context.Context, g dialer.Dialer) <-chan error {
+func start(ctx context.Context, g dialer.Dialer) <-chan error { return startAgain(ctx, g, 1) }
+
+// startAgain does so for an attempt that is not the recipient's first.
+func startAgain(ctx context.Context, g dialer.Dialer, attempt int) <-chan error {
 	over := make(chan error, 1)
 	go func() {
 		defer func() {
@@ -40,14 +44,27 @@ func start(ctx context.Context, g dialer.Dialer) <-chan error {
 				over <- errPanics
 			}
 		}()
-		_, err := g.Dial(ctx, call("+442079460000"), ignore)
+		c := call("+442079460000")
+		c.Attempt, c.RingTimeout = attempt, time.Minute
+		_, err := g.Dial(ctx, c, ignore)
 		over <- err
 	}()
 	synctest.Wait()
 	return over
 }
 
-// TestCallsUnderWayForbidNothing has a third call wait for two that may use up the hour.
+// requirePutOff wants an error for which an engine queues the recipient again without learning anything.
+func requirePutOff(t *testing.T, err error) {
+	t.Helper()
+	var busy *dialer.UnavailableError
+	require.ErrorAs(t, err, &busy)
+	require.Equal(t, dialer.UnavailableError{Cause: busy.Cause}, *busy, "it rests neither the carrier, nor who calls")
+	require.ErrorIs(t, err, dialer.ErrNotPlaced)
+	require.ErrorIs(t, err, dialer.ErrNotAsked)
+	require.NotErrorIs(t, err, dialer.ErrForbidden)
+}
+
+// TestCallsUnderWayForbidNothing puts a third call off while two may use up the hour.
 func TestCallsUnderWayForbidNothing(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -64,8 +81,9 @@ func TestCallsUnderWayForbidNothing(t *testing.T) {
 				s := &slow{ends: make(chan error)}
 				g := guarded(t, s, Rules{Hourly: 2})
 				one, two := start(t.Context(), g), start(t.Context(), g)
-				third := start(t.Context(), g)
-				require.Empty(t, third, "it waits")
+				requirePutOff(t, <-start(t.Context(), g))
+				third := startAgain(t.Context(), g, 9)
+				require.Empty(t, third, "it waits, for a while")
 				s.ends <- test.end
 				s.ends <- test.end
 				require.Equal(t, test.end, <-one)
@@ -79,6 +97,32 @@ func TestCallsUnderWayForbidNothing(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestNobodyWaitsLong has a call under way for as long as a phone may ring.
+func TestNobodyWaitsLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &slow{ends: make(chan error)}
+		g := guarded(t, s, Rules{Hourly: 1})
+		first, began := start(t.Context(), g), time.Now()
+		waited := func(attempt int) time.Duration {
+			from := time.Now()
+			requirePutOff(t, <-startAgain(t.Context(), g, attempt))
+			return time.Since(from)
+		}
+		require.Zero(t, waited(1), "there may be others to be called")
+		require.Equal(t, firstPatience, waited(2))
+		require.Greater(t, waited(4), waited(3))
+		for attempt := 5; attempt < 100; attempt++ {
+			require.LessOrEqual(t, waited(attempt), mostPatience)
+		}
+		require.Greater(t, time.Since(began), 100*time.Second, "no phone rings for longer, with the time that a call may be queued")
+		c := call("+442079460000")
+		c.Attempt, c.RingTimeout = 50, time.Second
+		require.Equal(t, c.RingTimeout/2, patience(c), "the engine has a deadline of its own")
+		s.ends <- nil
+		require.NoError(t, <-first)
+	})
 }
 
 func TestACallThatRingsIsPlaced(t *testing.T) {
@@ -99,14 +143,13 @@ func TestWaitingEndsWithItsContext(t *testing.T) {
 		g := guarded(t, s, Rules{Hourly: 1})
 		first := start(t.Context(), g)
 		ctx, cancel := context.WithCancelCause(t.Context())
-		second := start(ctx, g)
+		second := startAgain(ctx, g, 9)
 		require.Empty(t, second)
 		enough := errors.New("enough")
 		cancel(enough)
 		err := <-second
-		require.ErrorIs(t, err, dialer.ErrNotAsked)
 		require.ErrorIs(t, err, enough)
-		require.NotErrorIs(t, err, dialer.ErrForbidden)
+		requirePutOff(t, err)
 		s.ends <- dialer.ErrNotPlaced
 		require.ErrorIs(t, <-first, dialer.ErrNotPlaced)
 		third := start(t.Context(), g)
@@ -115,23 +158,33 @@ func TestWaitingEndsWithItsContext(t *testing.T) {
 	})
 }
 
-// TestABlockSizeThatCameLater does not count what was under way before.
+// TestABlockSizeThatCameLater begins with what was placed and under way before anybody had a limit to it.
 func TestABlockSizeThatCameLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l Ledger
 		s := &slow{ends: make(chan error)}
-		g, err := l.Guard(s, Rules{Allow: western(), Block: 3})
+		g, err := l.Guard(s, Rules{Allow: western(), Hourly: -1})
 		require.NoError(t, err)
 		before := start(t.Context(), g)
-		_ = l.with(t, Rules{Block: 1})
+		require.Equal(t, 7, dials(t, l.with(t, Rules{Hourly: -1}), "+442079460%03d", 7))
+		require.Equal(t, 2, dials(t, l.with(t, Rules{Hourly: -1}), "+442079461%03d", 2))
+		wide, narrow := l.with(t, Rules{Block: 4, Hourly: 12}), l.with(t, Rules{Block: 2, Hourly: 9})
+		b := block("+442079460000", 4)
+		require.Equal(t, 9, l.blocks[4].count(b, 1))
+		require.Equal(t, 1, l.blocks[4].underWay(b))
+		require.Equal(t, 7, l.blocks[2].count(block("+442079460000", 2), 1))
 		after := start(t.Context(), g)
-		b := block("+442079460000", 1)
-		require.Equal(t, 1, l.blocks[1].underWay(b))
 		s.ends <- nil
 		s.ends <- nil
 		require.NoError(t, errors.Join(<-before, <-after))
-		require.Empty(t, l.blocks[1].reserved)
-		require.Empty(t, l.blocks[3].reserved)
+		require.Equal(t, 11, l.blocks[4].count(b, 1))
+		require.Zero(t, dials(t, narrow, "+4420794600%02d", 5), "nine")
+		require.Equal(t, 1, dials(t, wide, "+442079462%03d", 5), "eleven")
+		for _, h := range l.blocks {
+			if h != nil {
+				require.Empty(t, h.reserved)
+			}
+		}
 	})
 }
 

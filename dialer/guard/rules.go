@@ -35,7 +35,8 @@ type Rules struct {
 	// Hourly is the most calls that are placed to one block within any hour, over all guards of a [Ledger]
 	// in this process. A call that is refused, here or by the carrier, does not count. A call above it is
 	// refused for good like any other, not put off: a fraud would go on all night at the pace that is allowed, and
-	// an honest batch that meets it is told at once, and may be retried. 0: DefaultHourly. Negative: no limit.
+	// an honest batch that meets it is told at once, and may be retried. Only while calls under way, which may
+	// not come to be placed, are what makes it too many is it put off. 0: DefaultHourly. Negative: no limit.
 	Hourly int
 }
 

@@ -87,7 +87,8 @@ type Config struct {
 	// http.DefaultTransport.
 	Transport http.RoundTripper
 
-	// Logger is told what goes wrong without being the end of a call. Nil: nobody is.
+	// Logger is told what goes wrong without being the end of a call. Nil: nobody is; a dialer that was opened by its
+	// URL has slog.Default.
 	Logger *slog.Logger
 }
 

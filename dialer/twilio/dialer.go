@@ -60,10 +60,15 @@ func New(c Config) (*Dialer, error) {
 	return d, nil
 }
 
-// expires is when a call is over whatever happened to it, and a day that it may have waited.
-func (d *Dialer) expires(a *attempt) time.Time {
+// expires is when a call is over whatever happened to it.
+func (d *Dialer) expires(a *attempt) time.Time { return a.letGoAt.Add(d.Linger()) }
+
+// Linger is how long after it was created a call is certainly over, with a day that it may wait at Twilio. Where
+// several processes share Config.PublicURL, one that does not place calls over d any more goes on serving
+// d's Handler for so long, as Twilio may send it what is for calls of the others.
+func (d *Dialer) Linger() time.Duration {
 	const queued, slack = 24 * time.Hour, time.Hour
-	return a.letGoAt.Add(queued + d.config.LongestCall + slack)
+	return queued + d.config.LongestCall + slack
 }
 
 // Limits returns what the account admits, by its Config.

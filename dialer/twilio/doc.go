@@ -27,6 +27,8 @@
 //
 //	twilio://AC…:token@?public=https://calls.example.com/twilio&edge=dublin&region=ie1&cps=30
 //
+// A dialer that is opened by its URL tells slog.Default what its operator has to know.
+//
 // # Never twice
 //
 // Twilio has no key by which it would recognise a repeated request. So a call is created again,
@@ -105,5 +107,6 @@
 // # Another dialer in its place
 //
 // A host that reads its configuration anew makes another dialer while calls of the first one go on. Twilio then calls
-// the second one back: see [Dialer.Replaces].
+// the second one back: see [Dialer.Replaces]. It may call this process back for calls of others that have not read
+// theirs, even if this one has had no call: see [Dialer.Linger].
 package twilio

@@ -3,6 +3,7 @@ package twilio
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 
 	"github.com/outdial/outdial/dialer"
@@ -36,6 +37,7 @@ func parse(u *url.URL) (Config, error) {
 		Limits:      p.Limits(),
 		Timing:      Timing{Queue: p.Duration("queue_timeout", 0)},
 		Agent:       Agent{Token: p.String("agent_token", "")},
+		Logger:      slog.Default(), //nolint:forbidigo // a URL has no other way to say who is told
 	}
 	if old := p.String("old_token", ""); old != "" {
 		config.OldAuthTokens = []string{old}

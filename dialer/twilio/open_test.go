@@ -2,11 +2,18 @@ package twilio_test
 
 import (
 	"io"
+	"log"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/outdial/outdial/batch/config"
 	"github.com/outdial/outdial/dialer"
 	"github.com/outdial/outdial/dialer/twilio"
 )
@@ -76,4 +83,54 @@ func TestConfigRefusesEmptyTokens(t *testing.T) {
 	c.Timing.Request, c.Limits.CPS = 0, -1
 	_, err = twilio.New(c)
 	require.ErrorContains(t, err, "limits")
+}
+
+// TestADialerThatIsNamedByURLHasALog is no parallel test: the log is the process's.
+func TestADialerThatIsNamedByURLHasALog(t *testing.T) {
+	said, before := &lockedBuffer{}, slog.Default() //nolint:forbidigo // it is what is tested
+	writer, flags := log.Writer(), log.Flags()
+	slog.SetDefault(slog.New(slog.NewTextHandler(said, nil)))
+	t.Cleanup(func() {
+		slog.SetDefault(before)
+		log.SetOutput(writer)
+		log.SetFlags(flags)
+	})
+	d, err := dialer.Open(user + public)
+	require.NoError(t, err)
+	defer d.(io.Closer).Close()
+	answer := httptest.NewRecorder()
+	d.(*twilio.Dialer).Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodPost, "/twilio/status?call=x", http.NoBody))
+	require.Equal(t, http.StatusForbidden, answer.Code)
+	require.Contains(t, said.String(), "is not signed by Twilio")
+}
+
+// lockedBuffer is for those who log in the background.
+type lockedBuffer struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+func TestHowLongADialerLingers(t *testing.T) {
+	t.Parallel()
+	for query, longest := range map[string]time.Duration{"": 4 * time.Hour, "&longest_call=24h": 24 * time.Hour} {
+		d, err := dialer.Open(user + public + query)
+		require.NoError(t, err)
+		l, ok := dialer.As[config.Lingerer](d)
+		require.True(t, ok)
+		require.Greater(t, l.Linger(), 24*time.Hour+longest, "a call may wait at Twilio for a day")
+		require.Less(t, l.Linger(), 26*time.Hour+longest)
+		require.NoError(t, d.(io.Closer).Close())
+	}
 }

@@ -55,6 +55,7 @@ type servedConfig interface {
 
 	Config() *config.Config              // as it is now
 	Carrier(name string) []dialer.Dialer // what a name stands for, and then what it stood for before
+	Leaving() []dialer.Dialer            // what was replaced or taken away and is not closed yet
 }
 
 // openConfig opens a configuration for as long as the process lives: one with a file can be read again.
@@ -81,6 +82,8 @@ type builtIn struct {
 }
 
 func (b builtIn) Config() *config.Config { return b.config }
+
+func (b builtIn) Leaving() []dialer.Dialer { return nil }
 
 func (b builtIn) Carrier(name string) []dialer.Dialer { return []dialer.Dialer{b.Dialers()[name]} }
 

@@ -106,3 +106,23 @@ carriers:
 	require.NoError(t, json.Unmarshal([]byte(r.out), &doc))
 	require.Len(t, doc["check"].(map[string]any)["carriers"], 7)
 }
+
+// TestCheckRefusesTwoCarriersWithOneAddress has the real kinds, none of which would say so in such words.
+func TestCheckRefusesTwoCarriersWithOneAddress(t *testing.T) {
+	w, at := newWorld(t, fast), freeAddress(t)
+	file := w.write("config.yaml", `
+organisations: {demo: {concurrency_limit: 40}}
+guard: {allow: [GB]}
+carriers:
+  one: "twilio://`+twilioAccount+`:hunter2@?public=https://calls.example.com/carriers/one"
+  two: "twilio://`+twilioAccount+`:hunter3@?public=https://calls.example.com/carriers/one/"
+  trunk: "sip://user:hunter4@127.0.0.1?listen=`+at+`&keepalive=0"
+  other: "sip://user:hunter5@127.0.0.1?listen=`+at+`&keepalive=0"
+`)
+	r := w.exec(nil, "check", file)
+	require.Equal(t, exitUsage, r.code)
+	require.Contains(t, r.errOut, "2 mistakes")
+	require.Contains(t, r.errOut, `carriers.two: the parameter public names the address of carrier "one"`)
+	require.Contains(t, r.errOut, `carriers.other: the parameter listen names the address of carrier "trunk"`)
+	require.NotContains(t, r.errOut, "hunter")
+}

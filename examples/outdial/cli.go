@@ -55,6 +55,7 @@ func run(ctx context.Context, args []string, e env) int {
 	}
 	a := &app{env: e, cli: &c}
 	if err == nil {
+		a.logAll(a.logger())
 		command.BindTo(ctx, (*context.Context)(nil))
 		err = command.Run(a)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"testing"
 	"time"
@@ -101,6 +102,7 @@ func judgeRecipients(t *testing.T, s *session, b store.Batch, books fake.Books) 
 func quietEnv() env {
 	return env{
 		stdin: eof{}, stdout: io.Discard, stderr: io.Discard, now: time.Now, pace: 10 * time.Millisecond, exit: func(int) {},
+		logAll:  func(*slog.Logger) {},
 		signals: func() (<-chan os.Signal, func()) { return nil, func() {} },
 		hangups: func() (<-chan os.Signal, func()) { return nil, func() {} },
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -21,6 +22,7 @@ func main() {
 		signals: signals,
 		hangups: hangups,
 		exit:    os.Exit,
+		logAll:  slog.SetDefault,
 		pace:    3 * time.Second,
 	}))
 }
@@ -39,8 +41,9 @@ type env struct {
 	stderr io.Writer // everything that is said meanwhile
 	tty    bool      // somebody watches: a bar can be drawn
 	now    func() time.Time
-	pace   time.Duration  // how often to say how it goes where there is no bar
-	exit   func(code int) // ends the process on the spot
+	pace   time.Duration      // how often to say how it goes where there is no bar
+	exit   func(code int)     // ends the process on the spot
+	logAll func(*slog.Logger) // has those write to a log who are given none: carriers that are opened by their URLs
 
 	// signals begins to catch Ctrl-C and SIGTERM, until stop is called. Before, they end the
 	// process, as is right for a command that dials nobody.

@@ -45,6 +45,8 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	logger := c.logger(a)
+	a.logAll(logger)
 	conf, err := a.openConfig()
 	if err != nil {
 		return err
@@ -57,7 +59,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return first(fmt.Errorf("it cannot listen at %s: %w", c.Listen, err), conf.Close())
 	}
-	l, err := openLocal(ctx, d, conf, c.logger(a), times{drain: c.drain(), lease: c.Lease})
+	l, err := openLocal(ctx, d, conf, logger, times{drain: c.drain(), lease: c.Lease})
 	if err != nil {
 		return first(err, listener.Close())
 	}

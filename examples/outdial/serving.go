@@ -222,7 +222,7 @@ func (s *serving) shutdown(dialling context.Context, dialled <-chan struct{}) {
 	if errors.Is(context.Cause(dialling), errInterrupted) && s.cmd.Notice > 0 {
 		wait(ctx, s.cmd.Notice)
 	}
-	if anyAnswering(s.config.Dialers()) {
+	if anyAnswering(s.config.Dialers()) || firstAnswering(s.config.Leaving()) != nil {
 		passing, cancel := context.WithTimeout(ctx, s.cmd.Drain)
 		<-dialled
 		s.local.peers.await(passing)
