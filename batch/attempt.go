@@ -27,7 +27,9 @@ type attempt struct {
 	startedAt time.Time
 
 	tries    []store.Try // the carriers that refused it
-	busy     *carrier    // the last of them that takes no calls at present
+	busy     bool        // one of them takes no calls at present
+	putOff   bool        // one of them was not asked, and may be later
+	open     bool        // one of those may be down, or was not asked: it may take the attempt later
 	stranded bool        // it waits for another carrier; no dialer has it
 	since    time.Time   // when it was stranded
 	call     dialer.Call // to be placed, while it is stranded or on its way to another carrier

@@ -68,8 +68,11 @@ func (b *breaker) begin(now time.Time) {
 	b.probe = now.Add(probeTime)
 }
 
-// unused tells that a call that began was none.
-func (b *breaker) unused() { b.probe, b.probes = time.Time{}, 0 }
+// unused tells that a call that began was none. Those that are under way still are.
+func (b *breaker) unused() { b.probes = max(b.probes-1, 0) }
+
+// forgetProbes tells that it is known now what calls under way were to find out.
+func (b *breaker) forgetProbes() { b.probe, b.probes = time.Time{}, 0 }
 
 // complaint is what was said when a call was not taken.
 type complaint struct {
@@ -80,7 +83,7 @@ type complaint struct {
 
 // refused opens it: a call was not taken.
 func (b *breaker) refused(now time.Time, why complaint) {
-	b.unused()
+	b.forgetProbes()
 	b.taken, b.refusedAt = false, now
 	b.cause, b.notice = why.cause, why.notice
 	after := why.after
@@ -126,7 +129,7 @@ func (b *breaker) close() bool {
 		b.n, b.broken = 0, 0
 	}
 	b.refusals, b.tripped, b.cause, b.notice = 0, false, "", ""
-	b.unused()
+	b.forgetProbes()
 	return true
 }
 

@@ -69,6 +69,29 @@ func TestATrippedBreakerIsClosedByACallThatWentOnly(t *testing.T) {
 	require.False(t, b.broke(now, "504"), "it begins anew")
 }
 
+// A call that was none makes room for one more probe, not for as many as there are.
+func TestACallThatWasNoneLetsOneMoreBegin(t *testing.T) {
+	b, now := &breaker{}, noon()
+	b.refused(now, complaint{cause: "503"})
+	now = now.Add(minRest)
+	probes := func() (n int) {
+		for ; n < 2*maxProbes; n++ {
+			if _, ok := b.allows(now); !ok {
+				return n
+			}
+			b.begin(now)
+		}
+		return n
+	}
+	require.Equal(t, maxProbes, probes())
+	b.unused()
+	require.Equal(t, 1, probes())
+	for range 2 * maxProbes {
+		b.unused()
+	}
+	require.Equal(t, maxProbes, probes())
+}
+
 // The numbers to call from are the host's: what is kept of them is bounded.
 func TestCallersAreForgotten(t *testing.T) {
 	c, now := newTestCarrier(dialer.Limits{}), noon()

@@ -93,6 +93,13 @@ func (c *capacity) force(n int) {
 	c.settle()         // and what is free pays it
 }
 
+// owes says that more units are in use than the limit allows.
+func (c *capacity) owes() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.held < c.want
+}
+
 // release gives n units back: first to the debt, the rest to whoever waits.
 func (c *capacity) release(n int) {
 	c.mu.Lock()

@@ -5,8 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"github.com/outdial/outdial/dialer"
 )
 
@@ -20,7 +18,7 @@ type carrier struct {
 	name    string
 	dialer  dialer.Dialer
 	resumer dialer.Resumer // nil: calls end with this process
-	pace    *rate.Limiter  // nil: no limit
+	pace    *pace          // nil: no limit
 
 	cps   float64 // of all nodes together
 	burst int
@@ -35,6 +33,15 @@ type carrier struct {
 	share int // that this node may use, see nodes.go
 	wants int // that it would like to; 0: it is content
 	due   int // that would be fair
+
+	asked  time.Time // when a call was last to begin
+	woken  bool      // since settle was last called seats were, which may ask in a moment
+	need   int       // see told
+	ticket int       // see told
+	turn   time.Time // since when the share has been enough for a call
+
+	paced    int       // the share that the pace goes by
+	paceFrom time.Time // when it may go by a larger one; zero: that is not settled yet
 
 	breaker breaker
 	callers map[dialer.Phone]*breaker // of the numbers to call from that it did not take
@@ -52,14 +59,14 @@ type carrier struct {
 type seat struct {
 	wake func() // has the loop try again; does not block
 
-	units   int               // guarded by carrier.mu: what it waits for; 0: it does not wait
-	granted bool              // guarded by carrier.mu: the units are held for it
-	start   *rate.Reservation // the next start that is set aside for it
-	rests   int               // carrier.breaker.rests when it was
+	units   int       // guarded by carrier.mu: what it waits for; 0: it does not wait
+	granted bool      // guarded by carrier.mu: the units are held for it
+	start   time.Time // guarded by carrier.mu: the next start, which is set aside for it; zero: none is
+	rests   int       // carrier.breaker.rests when it was
 }
 
 func newCarrier(name string, d dialer.Dialer) *carrier {
-	c := &carrier{name: name, dialer: d, share: whole}
+	c := &carrier{name: name, dialer: d, share: whole, paced: whole}
 	c.resumer, _ = d.(dialer.Resumer)
 	l, ok := d.(dialer.Limiter)
 	if !ok {
@@ -76,7 +83,7 @@ func newCarrier(name string, d dialer.Dialer) *carrier {
 			burst = max(int(limits.CPS)/tenth, 1)
 		}
 		c.cps, c.burst = limits.CPS, burst
-		c.pace = rate.NewLimiter(rate.Limit(limits.CPS), burst)
+		c.pace = newPace(limits.CPS, float64(burst))
 	}
 	return c
 }
@@ -98,32 +105,35 @@ func (c *carrier) try(s *seat, from dialer.Phone, now time.Time, units int) (ref
 	if c.gone { // a moment ago: whoever asks is told
 		return refusal{reason: WaitNoCarrier}, false
 	}
-	if c.share == 0 {
-		if s.granted { // before the share was given up
-			c.leave(s)
-		}
-		c.enqueue(s, 0)
-		return refusal{reason: WaitChannels}, false
-	}
 	caller := c.callers[from]
 	for _, b := range []*breaker{&c.breaker, caller} {
 		if r, ok := c.rested(b, s, now); !ok {
 			return r, false
 		}
 	}
+	c.asked = now
+	if c.startsWithin(c.share) == 0 {
+		if s.granted { // before the share was given up
+			c.leave(s)
+		}
+		c.enqueue(s, 0)
+		return refusal{reason: WaitChannels}, false
+	}
 	if c.channels != nil && units > c.most { // it would wait for ever, and all others behind it
 		return refusal{reason: WaitNoCarrier}, false
+	}
+	if s.granted && c.channels.owes() {
+		c.withdraw(s)
 	}
 	if !c.takeChannels(s, units) {
 		return refusal{reason: WaitChannels}, false
 	}
-	if at, ok := c.setStartAside(s, now); !ok {
+	if at, ok := c.begins(s, now); !ok {
 		if s.granted, s.units = c.channels != nil, units; s.granted {
 			c.kept += units
 		}
 		return refusal{reason: WaitPacing, until: at}, false
 	}
-	s.start = nil
 	c.users++
 	c.units += units
 	c.breaker.begin(now)
@@ -150,21 +160,34 @@ func (c *carrier) rested(b *breaker, s *seat, now time.Time) (refusal, bool) {
 	return refusal{reason: WaitNoCarrier, until: until}, false
 }
 
-// setStartAside takes the next start of the carrier's pace for the seat, so organisations
-// take turns, and says when that is.
-func (c *carrier) setStartAside(s *seat, now time.Time) (time.Time, bool) {
+// begins takes a start of the carrier's pace for the seat. One that finds none has the next one set aside, so
+// organisations take turns.
+func (c *carrier) begins(s *seat, now time.Time) (again time.Time, ok bool) {
 	if c.pace == nil {
 		return time.Time{}, true
 	}
-	if s.start != nil && s.rests != c.breaker.rests { // those from before a rest would begin all at once
-		s.start.CancelAt(now)
-		s.start = nil
+	c.setPace(now)
+	if c.startsWithin(c.paced) == 0 {
+		return c.paceFrom, false
 	}
-	if s.start == nil {
-		s.start, s.rests = c.pace.ReserveN(now, 1), c.breaker.rests
+	if s.rests != c.breaker.rests { // those from before a rest would all have come
+		c.giveStartUp(s)
 	}
-	wait := s.start.DelayFrom(now)
-	return now.Add(wait), wait == 0
+	if s.start.IsZero() {
+		s.start, s.rests = c.pace.setAside(now), c.breaker.rests
+	}
+	if s.start, ok = c.pace.take(now, s.start); !ok {
+		return s.start, false
+	}
+	s.start = time.Time{}
+	return time.Time{}, true
+}
+
+func (c *carrier) giveStartUp(s *seat) {
+	if !s.start.IsZero() {
+		c.pace.giveUp()
+		s.start = time.Time{}
+	}
 }
 
 func (c *carrier) takeChannels(s *seat, units int) bool {
@@ -183,6 +206,15 @@ func (c *carrier) takeChannels(s *seat, units int) bool {
 	}
 	c.enqueue(s, units)
 	return false
+}
+
+// withdraw takes back the channels that are kept for a seat, since calls that were taken over have them, or the share
+// was lowered. It is the first to get them again.
+func (c *carrier) withdraw(s *seat) {
+	units := s.units
+	c.leave(s)
+	s.units = units
+	c.queue = slices.Insert(c.queue, 0, s)
 }
 
 // contended says that somebody waits for channels. Who waits for a probe stands in nobody's way.
@@ -347,13 +379,10 @@ func (c *carrier) handOver() {
 }
 
 // retire gives up what was set aside for a seat that has no use for it now.
-func (c *carrier) retire(s *seat, now time.Time) {
-	if s.start != nil {
-		s.start.CancelAt(now)
-		s.start = nil
-	}
+func (c *carrier) retire(s *seat) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.giveStartUp(s)
 	c.leave(s)
 }
 
@@ -451,6 +480,7 @@ func (c *carrier) works(from dialer.Phone) bool {
 
 // wakeAll wakes those that wait for a probe. Those that wait for channels stay queued.
 func (c *carrier) wakeAll() {
+	c.woken = c.woken || len(c.queue) > 0
 	kept := c.queue[:0]
 	for _, s := range c.queue {
 		s.wake()

@@ -82,9 +82,9 @@ func TestRetireGivesBackWhatWasHandedOver(t *testing.T) {
 	refuse(t, c, b, now, WaitChannels)
 	c.release(1)
 	require.Equal(t, 1, a.woken)
-	c.retire(&a.seat, now)
+	c.retire(&a.seat)
 	require.Equal(t, 1, b.woken, "it is handed on")
-	c.retire(&b.seat, now)
+	c.retire(&b.seat)
 	take(t, c, newSeat(), now)
 }
 
@@ -96,7 +96,7 @@ func TestRetireLetsTheNextOnePass(t *testing.T) {
 	_, ok := c.try(&heavy.seat, "", now, 2)
 	require.False(t, ok)
 	refuse(t, c, light, now, WaitChannels)
-	c.retire(&heavy.seat, now)
+	c.retire(&heavy.seat)
 	require.Equal(t, 1, light.woken)
 	take(t, c, light, now)
 }
@@ -134,7 +134,7 @@ func TestRetireGivesBackTheStart(t *testing.T) {
 	a, b := newSeat(), newSeat()
 	take(t, c, a, now)
 	refuse(t, c, a, now, WaitPacing)
-	c.retire(&a.seat, now)
+	c.retire(&a.seat)
 	require.Equal(t, now.Add(time.Second), refuse(t, c, b, now, WaitPacing))
 }
 
@@ -279,4 +279,64 @@ func TestChannelsTakenByForceCount(t *testing.T) {
 	c.release(1)
 	take(t, c, a, now)
 	newTestCarrier(dialer.Limits{}).force(1) // no limit: nothing to count
+}
+
+// A channel that is kept until a start of the pace is not used while calls that were taken over have it.
+func TestChannelsThatAreKeptGoToCallsThatAreTakenOver(t *testing.T) {
+	for name, crowd := range map[string]func(c *carrier) (relieve func()){
+		"taken over": func(c *carrier) func() {
+			c.force(1)
+			return func() { c.release(1) }
+		},
+		"at the dialer before": func(c *carrier) func() {
+			c.inherited(1)
+			return func() { c.inherited(-1) }
+		},
+		"the share of others": func(c *carrier) func() {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.setShare(whole * 2 / 3)
+			return func() {
+				c.mu.Lock()
+				defer c.mu.Unlock()
+				c.setShare(whole)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, now := newTestCarrier(dialer.Limits{Channels: 3, CPS: 1}), noon()
+			a, b, other := newSeat(), newSeat(), newSeat()
+			take(t, c, other, now)
+			refuse(t, c, a, now, WaitPacing)
+			refuse(t, c, b, now, WaitPacing)
+			relieve := crowd(c)
+			now = now.Add(10 * time.Second)
+			refuse(t, c, a, now, WaitChannels)
+			take(t, c, b, now)
+			require.Zero(t, a.woken, "no channel is free yet")
+			relieve()
+			require.Equal(t, 1, a.woken)
+			now = now.Add(10 * time.Second)
+			take(t, c, a, now)
+			require.Zero(t, c.kept)
+			require.Empty(t, c.queue)
+		})
+	}
+}
+
+// Those that wait for channels again begin one after the other, though the starts set aside for them have come.
+func TestWhoWaitsForChannelsAgainKeepsToThePace(t *testing.T) {
+	c, now := newTestCarrier(dialer.Limits{Channels: 3, CPS: 1}), noon()
+	a, b, other := newSeat(), newSeat(), newSeat()
+	take(t, c, other, now)
+	refuse(t, c, a, now, WaitPacing)
+	refuse(t, c, b, now, WaitPacing)
+	c.force(2)
+	now = now.Add(time.Minute)
+	refuse(t, c, a, now, WaitChannels)
+	refuse(t, c, b, now, WaitChannels)
+	c.release(2)
+	require.Equal(t, 1, b.woken, "who lost its channel last is the first to have one again")
+	take(t, c, b, now)
+	require.Equal(t, now.Add(time.Second), refuse(t, c, a, now, WaitPacing))
 }

@@ -108,7 +108,10 @@ func (c *carrier) begin(before *carrier, shared bool) {
 	switch {
 	case before != nil:
 		before.mu.Lock()
-		share = before.share
+		share, c.asked, c.turn = before.share, before.asked, before.turn
+		if c.pace != nil && before.pace != nil { // the carrier has had those calls, whatever it is reached by
+			c.pace.inherit(before.pace)
+		}
 		before.mu.Unlock()
 	case shared:
 		share = 0

@@ -26,7 +26,7 @@
 //
 // Engines over one store share the work; those that do not run can create, read and cancel.
 // The store checks the limits of batch and organisation again inside its transaction; the
-// channels and the pace of a carrier are known to each process for itself. Calls of a node that
+// channels and the pace of a carrier are divided among those that have it. Calls of a node that
 // died are taken over: resumed where the carrier can tell what became of them, and otherwise
 // ended as failed with the reason error. Nobody is dialled twice because of it.
 package batch

@@ -36,11 +36,13 @@ func (s *scheduler) returned(p placement, o dialer.Outcome, err error, now time.
 	s.ended(p.call.ID, o, err, now)
 }
 
-// strand has an attempt that was refused wait for the number's next carrier. It says whether there is one.
+// strand has an attempt that was refused wait for the number's next carrier. It says whether there is one. Who was
+// only put off is queued again instead, as the slot is somebody else's meanwhile.
 func (s *scheduler) strand(a *attempt, p placement, err error, now time.Time) bool {
 	v := a.verdict(err)
 	ends := a.cancelled || a.hungUp || a.detached || a.resumed || s.draining
-	if !v.certain || v.again || v.final || v.agentOnly() || ends || a.carrier == nil {
+	putOff := v.unasked && v.busy != nil
+	if !v.certain || v.again || v.final || putOff || v.agentOnly() || ends || a.carrier == nil {
 		return false
 	}
 	text := clean(err.Error())
@@ -50,10 +52,10 @@ func (s *scheduler) strand(a *attempt, p placement, err error, now time.Time) bo
 		a.tries = a.tries[:len(a.tries)-1]
 		return false
 	}
-	s.learn(a, v, dialer.Outcome{}, err, now)
 	if v.busy != nil {
-		a.busy = a.carrier
+		a.declined(v)
 	}
+	s.learn(a, v, dialer.Outcome{}, err, now)
 	a.carrier.release(a.units)
 	a.carrier, a.ref = nil, ""
 	a.stranded, a.call = true, p.call
@@ -150,6 +152,7 @@ func (s *scheduler) goOn(a *attempt, full map[gate]bool, now time.Time) bool {
 		r.balancer.gave(order, i)
 		a.carrier, a.units, a.stranded, a.begun = c, r.units, false, now
 		a.call.Agent = a.job.endpoint.agent
+		a.tries[len(a.tries)-1].At = stored(now) // whoever takes it over has to know when this carrier got it
 		ev := s.event(a)
 		ev.Carrier, ev.Tries = c.name, slices.Clone(a.tries)
 		s.setDeadline(a, now.Add(a.job.batch.RingTimeout+s.grace))

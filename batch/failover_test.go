@@ -463,3 +463,77 @@ func TestARefusedAttemptOfADeadNodeIsQueuedAgain(t *testing.T) {
 		w.judge()
 	})
 }
+
+// gatedResumer refuses calls as its gate does, and resumes those that it took.
+type gatedResumer struct {
+	*resumed
+
+	gate *gatekeeper
+}
+
+func (g *gatedResumer) Dial(ctx context.Context, c dialer.Call, report func(dialer.Progress)) (dialer.Outcome, error) {
+	return g.gate.Dial(ctx, c, report)
+}
+
+// Whoever takes over a call that had moved asks its carrier for one of the time at which that got it.
+func TestACallThatMovedWasPlacedWhenItDid(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, first, second := newPair(t, dialer.Limits{})
+		g := &gatedResumer{&resumed{Resumer: w.carrier.Dialer().(dialer.Resumer)}, second}
+		second.Dialer = g.Resumer
+		w.cfg.Dialers, w.cfg.DrainTimeout = map[string]dialer.Dialer{"first": first, "second": g}, batch.NoDrain
+		first.refusing(errForeign)
+		second.refusing(errDown)
+		w.engine = w.newEngine()
+		w.script(0, 2, fake.Behaviour{Ring: time.Second, Talk: time.Hour})
+		w.run()
+		r := request(2) // the second carrier refuses one, and has rested for a while when it is asked for the other
+		r.RingTimeout = batch.MaxRingTimeout
+		b := w.create(r)
+		pass(40 * time.Second)
+		require.NotEmpty(t, second.calls())
+		second.refusing(nil)
+		pass(40 * time.Second)
+		require.Equal(t, 2, w.batch(b.ID).Counts.Started)
+		require.NoError(t, w.stop())
+		w.restart()
+		pass(time.Second)
+		placed := map[string]time.Time{}
+		for _, c := range second.calls() {
+			placed[c.ID] = c.PlacedAt
+		}
+		require.Len(t, g.calls, 2)
+		moved := 0
+		for _, c := range g.calls {
+			require.Equal(t, placed[c.ID], c.PlacedAt)
+			for _, was := range w.calls(b.ID) {
+				if was.ID == c.ID && c.PlacedAt.Sub(was.DispatchedAt) > 5*time.Second {
+					moved++
+				}
+			}
+		}
+		require.Positive(t, moved, "some of them waited for the carrier")
+	})
+}
+
+// A carrier that was not asked, and may be in a moment, is no reason to wait in a slot for another one.
+func TestWhoIsPutOffWaitsForNoOtherCarrier(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, first, second := newPair(t, dialer.Limits{})
+		second.refusing(&dialer.UnavailableError{Cause: errors.New("503"), After: time.Hour})
+		first.refusing(errForeign)
+		w.run()
+		rested := request(1)
+		rested.Target = 1
+		w.create(rested)
+		pass(2 * time.Second)
+		require.NotEmpty(t, second.calls(), "the second carrier rests")
+		first.refusing(&dialer.UnavailableError{Cause: fmt.Errorf("%w: calls under way may use it up", dialer.ErrNotAsked)})
+		b := w.create(request(1))
+		pass(time.Second)
+		require.Equal(t, fsm.Queued, w.recipients(b.ID)[0].Status)
+		first.refusing(nil)
+		w.awaitOver(b.ID, 5*time.Minute)
+		require.Equal(t, fsm.Completed, w.recipients(b.ID)[0].Status)
+	})
+}

@@ -3,6 +3,8 @@ package batch_test
 import (
 	"context"
 	"errors"
+	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -130,6 +132,41 @@ func TestAStrandedAttemptIsPlacedOnlyAsItWasBegun(t *testing.T) {
 				if c.ends != fsm.Completed {
 					require.Len(t, second.calls(), 1)
 				}
+				w.judge()
+			})
+		})
+	}
+}
+
+// Those whom a carrier refuses as if it were full, while the number's other carrier is down, are tried
+// again behind all others: the carrier rests after each refusal, and is tried out with somebody else. In
+// two minutes five at a time have talked for ten seconds each, with a little to spare.
+func TestWhomACarrierNeverTakesHoldsNobodyUp(t *testing.T) {
+	for _, refused := range []int{1, 5} {
+		t.Run(strconv.Itoa(refused), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				var never []string
+				for i := range refused {
+					never = append(never, number(i))
+				}
+				w, first, second := newPair(t, dialer.Limits{})
+				first.refuse = func(c dialer.Call) error {
+					if slices.Contains(never, string(c.To)) {
+						return errDown
+					}
+					return nil
+				}
+				second.refusing(errDown)
+				w.script(0, 50, fake.Behaviour{Talk: 10 * time.Second})
+				w.run()
+				b := w.create(request(50))
+				w.await(b.ID, 2*time.Minute, func(c fsm.Counts) bool { return c.Completed == 50-refused })
+				for _, r := range w.recipients(b.ID)[:refused] {
+					require.False(t, r.Status.Terminal(), "it is tried again")
+					require.Positive(t, r.Attempts)
+				}
+				first.refusing(nil)
+				require.Equal(t, 50, w.awaitOver(b.ID, time.Hour).Counts.Completed)
 				w.judge()
 			})
 		})

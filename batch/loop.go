@@ -25,6 +25,8 @@ type loop struct {
 	inbox []message
 	dirty bool // others changed something: read it
 
+	doubts bool // calls may be this node's without it knowing: see doubt; guarded by mu
+
 	storeError error // why the last step has not been written yet; guarded by mu
 
 	bell    *bell // there is something in the inbox
@@ -107,7 +109,7 @@ func (l *loop) release() {
 		l.sched.forget(j)
 	}
 	l.sched.draining = true
-	l.sched.retireSeats(now)
+	l.sched.retireSeats()
 }
 
 // turn does everything there is to do now and returns when to take the next one at the
@@ -221,7 +223,7 @@ func (l *loop) setStoreError(err error) {
 func (l *loop) apply(ctx context.Context, step store.Step, res store.Advanced) {
 	l.mu.Lock()
 	starts := l.sched.advanced(step, res, l.sys.now())
-	l.sched.retireSeats(l.sys.now()) // others may have claimed the last ones: this may be the loop's last turn
+	l.sched.retireSeats() // others may have claimed the last ones: this may be the loop's last turn
 	l.endCalls()
 	if res.PrevRev == l.rev {
 		l.rev = res.Rev

@@ -2,9 +2,7 @@ package batch
 
 import (
 	"context"
-	"slices"
-
-	"golang.org/x/time/rate"
+	"time"
 
 	"github.com/outdial/outdial/store"
 )
@@ -13,7 +11,11 @@ import (
 // and the shares of all that live are never more than the whole. A node tells its shares with each
 // heartbeat. One that has more than is fair begins no call until it has not, and gives up what its calls
 // do not use. One that has less first says what it would like, then looks at what the others say, and
-// takes it only if all of that fits: of two that want the same at least one sees the other.
+// takes it only if all of that fits: of two that want the same at least one sees the other. What is fair
+// decides only what a node asks for and what it gives up, so nodes that see it differently lose time, and
+// nothing else.
+//
+// What is fair is a question of demand, see demand.go.
 //
 // The shares of a node that died are free when its lease has run out. The calls that it leaves behind
 // then count where they are taken over.
@@ -21,42 +23,41 @@ import (
 // whole is all of a carrier. Shares are counted in millionths.
 const whole = 1_000_000
 
-// tell puts into n what the node says of its carriers.
+// tell puts into n what the node says of its carriers: in Shares first what it keeps others from using
+// of each, then what it needs of each, then its tickets.
 func (c *carriers) tell(n *store.Node) {
 	n.Carriers = c.names()
-	n.Shares = make([]int, len(n.Carriers))
+	k := len(n.Carriers)
+	n.Shares = make([]int, 3*k)
 	for i, name := range n.Carriers {
 		if one := c.get(name); one != nil { // it may have been taken away since
-			n.Shares[i] = one.told()
+			t := one.told()
+			n.Shares[i], n.Shares[k+i], n.Shares[2*k+i] = t.share, t.need, t.ticket
 		}
 	}
 }
 
-// share is what other nodes say of a carrier.
-type share struct {
-	others int // their shares, together
-	nodes  int // that have it, this one too
-	rank   int // of this one among them, from 0
-
-	none bool // this node begins no more calls
+// told is what a node tells of a carrier.
+type told struct {
+	share  int // what it keeps others from using
+	need   int // without which it cannot begin the calls that it has to begin; 0: it has none
+	ticket int // its place among those that have less than they need; 0: it has enough
 }
 
-func shareOf(carrier, me string, nodes []store.Node) share {
-	s := share{nodes: 1}
-	for _, n := range nodes {
-		i := slices.Index(n.Carriers, carrier)
-		if n.ID == me || i < 0 {
-			continue
-		}
-		s.nodes++
-		if n.ID < me {
-			s.rank++
-		}
+// toldBy returns what n tells of its carrier at an index. One that only tells shares may need some.
+func toldBy(n store.Node, i int) told {
+	k := len(n.Carriers)
+	at := func(i int) int {
 		if i < len(n.Shares) {
-			s.others += n.Shares[i]
+			return n.Shares[i]
 		}
+		return 0
 	}
-	return s
+	t := told{share: at(i), need: at(k + i), ticket: at(2*k + i)}
+	if len(n.Shares) <= k {
+		t.need = 1
+	}
+	return t
 }
 
 // settle brings this node's shares nearer to what is fair, and says whether there is something new to tell.
@@ -64,14 +65,15 @@ func (s *session) settle(nodes []store.Node) (news bool) {
 	s.mu.Lock()
 	draining := s.draining
 	s.mu.Unlock()
+	now := s.e.sys.now()
 	for _, name := range s.e.carriers.names() {
 		c := s.e.carriers.get(name)
 		if c == nil {
 			continue
 		}
 		of := shareOf(name, s.node.ID, nodes)
-		of.none = draining
-		if c.settle(of) {
+		of.lease, of.none = s.e.cfg.Lease, draining
+		if c.settle(of, now) {
 			news = true
 		}
 	}
@@ -80,7 +82,7 @@ func (s *session) settle(nodes []store.Node) (news bool) {
 
 // renew renews the lease and with it the shares: what is wanted is told, and then taken if it is free.
 func (s *session) renew(ctx context.Context) error {
-	const most = 3 // what changed is told, what was told is taken
+	const most = 4 // a ticket is told, what is wanted is told, what was told is taken
 	for range most {
 		s.node.Beat++ // by one goroutine at a time
 		if err := s.heartbeat(ctx, s.e.cfg.Lease); err != nil {
@@ -104,7 +106,7 @@ func (s *session) nodes(ctx context.Context) ([]store.Node, error) {
 	return s.e.cfg.Store.Nodes(ctx)
 }
 
-// hungry says that this node has less of a carrier than is fair, so that it is worth asking soon.
+// hungry says that this node has less of a carrier than is fair or than it needs, so that it is worth asking soon.
 func (s *session) hungry() bool {
 	for _, name := range s.e.carriers.names() {
 		if c := s.e.carriers.get(name); c != nil && c.lacks() {
@@ -117,26 +119,34 @@ func (s *session) hungry() bool {
 func (c *carrier) lacks() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.share < c.due
+	return c.share < c.due || c.ticket > 0
 }
 
-// told is the share that this node tells: what it may use, or would like to, or what calls use that
+func (c *carrier) told() told {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.tells()
+}
+
+// tells is what this node tells: the share that it may use, or would like to, or that calls use which
 // it has taken over.
-func (c *carrier) told() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return max(c.share, c.wants, c.used())
+func (c *carrier) tells() told {
+	return told{share: max(c.share, c.wants, c.used()), need: c.need, ticket: c.ticket}
 }
 
-func (c *carrier) settle(s share) (news bool) {
+func (c *carrier) settle(s share, now time.Time) (news bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	before := max(c.share, c.wants, c.used())
+	before, had := c.tells(), c.enough()
 	if c.wants > c.share && c.wants+s.others <= whole {
 		c.setShare(c.wants)
 	}
 	c.wants = 0
-	fair := c.fair(s)
+	if c.enough() && !had {
+		c.turn = now
+	}
+	c.need = c.demand(s, now)
+	fair := c.fair(s, now)
 	c.due = fair
 	switch free := whole - s.others; {
 	case c.share > fair:
@@ -144,25 +154,9 @@ func (c *carrier) settle(s share) (news bool) {
 	case c.share < fair && free > c.share:
 		c.wants = min(fair, free)
 	}
-	return max(c.share, c.wants, c.used()) != before
-}
-
-// fair is an equal share: of the channels, where those are limited, as far as they can be divided without
-// leaving every node less than one call needs.
-func (c *carrier) fair(s share) int {
-	switch {
-	case s.none:
-		return 0
-	case c.channels == nil:
-		return whole / s.nodes
-	}
-	call := max(c.heaviest, 1)
-	calls := c.most / call
-	mine := (calls*(s.rank+1)/s.nodes - calls*s.rank/s.nodes) * call
-	if s.rank == s.nodes-1 {
-		mine += c.most % call
-	}
-	return mine * whole / c.most
+	c.drawTicket(s)
+	c.setPace(now)
+	return c.tells() != before
 }
 
 // used is the share that its calls have, and those that are about to begin.
@@ -173,23 +167,27 @@ func (c *carrier) used() int {
 	return min(((c.units+c.before+c.kept)*whole+c.most-1)/c.most, whole)
 }
 
-// setShare changes what this node may use.
+// setShare changes what this node may use. The pace follows: at once where that is less, else as setPace says.
 func (c *carrier) setShare(share int) {
 	if share == c.share {
 		return
 	}
-	c.share = share
-	part := float64(share) / whole
-	if c.channels != nil {
-		c.channels.setLimit(c.most * (share + 1) / whole) // 1, since fair rounds down
-		c.handOver()
+	if share > c.share {
+		c.paceFrom = time.Time{}
 	}
-	if c.pace != nil {
-		c.pace.SetLimit(rate.Limit(c.cps * part))
-		c.pace.SetBurst(max(int(float64(c.burst)*part), 1))
+	c.share = share
+	if c.pace != nil && c.paced > share {
+		c.goBy(share)
+	}
+	if c.channels != nil {
+		c.channels.setLimit(portion(c.most, share))
+		c.handOver()
 	}
 	c.wakeAll()
 }
+
+// portion is the part of n that a share is.
+func portion(n, share int) int { return n * (share + 1) / whole } // 1, since fair rounds down
 
 // surrender gives up all shares: whoever begins a session has none yet.
 func (c *carriers) surrender() {

@@ -22,11 +22,6 @@ var (
 	errPanic = errors.New("the dialer panicked")
 )
 
-// maxRefusals is how often a recipient is queued again because its carrier is unavailable, if the
-// carrier takes other calls all the while. A carrier that is full now and then, without having said how many calls
-// it takes, refuses the first of a batch often.
-const maxRefusals = 100
-
 func dialerDetached(err error) bool { return errors.Is(err, dialer.ErrDetached) }
 
 // verdict is what an error of a dialer says, as far as it is consistent.
@@ -60,6 +55,7 @@ func (a *attempt) verdict(err error) verdict {
 func (s *scheduler) judge(a *attempt, o dialer.Outcome, err error, now time.Time) {
 	v := a.verdict(err)
 	again := v.again || (v.certain && !v.final && a.mayBeTaken(v))
+	a.job.after(a, v, again, now)
 	s.learn(a, v, o, err, now)
 	ev := s.event(a)
 	ev.EndedAt = moment(o.EndedAt, now)
@@ -77,22 +73,6 @@ func (s *scheduler) judge(a *attempt, o dialer.Outcome, err error, now time.Time
 	default:
 		judgeOutcome(ev, a, o)
 	}
-}
-
-// mayBeTaken says of an attempt that was refused whether a carrier may take it later, since it took no calls at
-// present. One that takes others is not down: it means this recipient.
-func (a *attempt) mayBeTaken(v verdict) bool {
-	busy := a.busy
-	if v.busy != nil {
-		busy = a.carrier
-	}
-	switch {
-	case v.agentOnly():
-		return true
-	case busy == nil:
-		return v.busy != nil
-	}
-	return a.number < maxRefusals || !busy.works(a.from)
 }
 
 func judgeOutcome(ev *store.Event, a *attempt, o dialer.Outcome) {

@@ -30,7 +30,7 @@ func (s *scheduler) plan(now time.Time, reserved int) (store.Step, error) {
 	if !s.draining && !s.held {
 		s.share(now)
 	}
-	s.retireSeats(now)
+	s.retireSeats()
 	step := store.Step{Org: s.org, Owner: s.node, Now: stored(now), Limit: max(s.limit-reserved, 0), Events: s.events}
 	if err := s.name(&step, now); err != nil {
 		return store.Step{}, err
@@ -221,10 +221,10 @@ func (s *scheduler) undo(now time.Time) {
 }
 
 // retireSeats gives up what carriers hold for this organisation where it cannot use it.
-func (s *scheduler) retireSeats(now time.Time) {
+func (s *scheduler) retireSeats() {
 	for at, seat := range s.seats {
 		if s.draining || !s.wants(at) {
-			at.carrier.retire(seat, now)
+			at.carrier.retire(seat)
 			delete(s.seats, at)
 		}
 	}
@@ -264,6 +264,9 @@ func (s *scheduler) wakeAt(now time.Time) time.Time {
 		// As a difference, since deadlines are on the monotonic clock, and soon, since the other one may be
 		// set meanwhile.
 		at = now.Add(min(s.due.first().batch.ScheduledAt.Sub(now), time.Minute))
+	}
+	if s.rest.len() > 0 {
+		at = earliest(at, s.rest.first().restUntil)
 	}
 	if s.deadlines.len() > 0 {
 		at = earliest(at, s.deadlines.first().deadline)

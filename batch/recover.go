@@ -16,20 +16,21 @@ func (s *session) adopt(ctx context.Context) bool {
 	const page = 500
 	for ctx.Err() == nil {
 		orphans, err := s.adoptPage(ctx, page)
+		if err != nil { // what it told of them may be old, and reclaim finds them
+			orphans = nil
+		}
+		for _, c := range orphans {
+			s.handOver(c) //nolint:contextcheck // a call outlives the loop that follows it: see place
+		}
 		if err == nil && s.doubts() {
 			err = s.reclaim(ctx)
 		}
 		if err != nil {
 			s.unsure.Store(true)
-		}
-		if err != nil {
 			if ctx.Err() == nil {
 				s.e.cfg.Logger.WarnContext(ctx, "taking over calls failed", "error", err)
 			}
 			return false
-		}
-		for _, c := range orphans {
-			s.handOver(c) //nolint:contextcheck // a call outlives the loop that follows it: see place
 		}
 		if len(orphans) < page {
 			return true
@@ -51,7 +52,7 @@ func (s *session) doubts() bool {
 	return true
 }
 
-// reclaim finds the calls that were taken over when the answer got lost: this node owns
+// reclaim has the calls found that were taken over when the answer got lost: this node owns
 // them and does not know it, so nobody else ever would.
 func (s *session) reclaim(ctx context.Context) error {
 	ctx, cancel := s.e.sys.timeout(ctx, s.e.cfg.StoreTimeout)
@@ -60,15 +61,50 @@ func (s *session) reclaim(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("active organisations: %w", err)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, a := range active {
-		calls, err := s.e.cfg.Store.Calls(ctx, store.CallQuery{Org: a.Org, Owner: s.node.ID, InFlight: true})
-		if err != nil {
-			return fmt.Errorf("calls that this node owns: %w", err)
-		}
-		for _, c := range calls {
-			s.handOver(store.Claimed{Call: c}) //nolint:contextcheck // see place; what a loop knows it leaves alone
+		s.uncounted.Add(1)
+		if l := s.loop(a.Org, 0); l == nil || !l.doubt() {
+			s.counted()
 		}
 	}
+	return nil
+}
+
+// doubt has the loop look for calls that are this node's without it knowing. It says whether it was not going to.
+func (l *loop) doubt() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.doubts {
+		return false
+	}
+	l.doubts, l.dirty = true, true
+	l.ring()
+	return true
+}
+
+// readOwn finds them. The loop does that itself, between two steps: the answer is then no older than a step that
+// ended some of them.
+func (l *loop) readOwn(ctx context.Context) error {
+	l.mu.Lock()
+	doubts := l.doubts
+	l.mu.Unlock()
+	if !doubts {
+		return nil
+	}
+	calls, err := l.s.e.cfg.Store.Calls(ctx, store.CallQuery{Org: l.org.id, Owner: l.s.node.ID, InFlight: true})
+	if err != nil {
+		return fmt.Errorf("calls that this node owns: %w", err)
+	}
+	now := l.sys.now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range calls {
+		l.adopt(store.Claimed{Call: c}, now) //nolint:contextcheck // see place; what it knows it leaves alone
+	}
+	l.doubts = false
+	l.s.counted()
 	return nil
 }
 

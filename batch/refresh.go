@@ -42,6 +42,9 @@ func (l *loop) read(ctx context.Context) error {
 	}
 	err := l.readBatches(ctx, first)
 	if err == nil {
+		err = l.readOwn(ctx)
+	}
+	if err == nil {
 		err = l.readHangUps(ctx)
 	}
 	if err != nil {

@@ -79,12 +79,12 @@ func TestAFullOrganisationKeepsOnlyTheSeatsOfItsStrandedAttempts(t *testing.T) {
 	for _, c := range all {
 		s.seat(c, 1)
 	}
-	s.retireSeats(noon())
+	s.retireSeats()
 	require.Len(t, s.seats, 3, "there is a batch for each")
 	a := &attempt{job: j, stranded: true, tries: nil}
 	a.tries = append(a.tries, tryOf("first"), tryOf("third"))
 	s.stranded, s.full = []*attempt{a}, true
-	s.retireSeats(noon())
+	s.retireSeats()
 	require.Len(t, s.seats, 1)
 	require.Contains(t, s.seats, stand{all["second"], 1})
 }

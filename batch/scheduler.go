@@ -38,6 +38,7 @@ type scheduler struct {
 	routes map[string]*route
 	ready  *priority[*route] // while units are shared: those that may get one
 	due    *priority[*job]   // scheduled for later
+	rest   *priority[*job]   // that rest
 	seats  map[stand]*seat
 	agents map[string]*breaker // of agents that could not be reached
 
@@ -74,6 +75,9 @@ func (s *scheduler) init() {
 	s.due = newPriority(
 		func(a, b *job) bool { return a.batch.ScheduledAt.Before(b.batch.ScheduledAt) },
 		func(j *job) *int { return &j.inDue })
+	s.rest = newPriority(
+		func(a, b *job) bool { return a.restUntil.Before(b.restUntil) },
+		func(j *job) *int { return &j.inRest })
 	s.deadlines = newPriority(
 		func(a, b *attempt) bool { return a.deadline.Before(b.deadline) },
 		func(a *attempt) *int { return &a.inDeadlines })
@@ -160,10 +164,14 @@ func (s *scheduler) enlist(j *job, now time.Time) {
 	case j.batch.ScheduledAt.After(now):
 		s.delist(j)
 		s.due.put(j)
+	case now.Before(j.restUntil):
+		s.delist(j)
+		s.rest.put(j)
 	case j.route == nil:
 		s.delist(j)
 	default:
 		s.due.drop(j)
+		s.rest.drop(j)
 		if j.inLine == 0 {
 			j.passed = max(j.passed, s.passed) // who had no use for units saves none up
 		}
@@ -173,6 +181,7 @@ func (s *scheduler) enlist(j *job, now time.Time) {
 
 func (s *scheduler) delist(j *job) {
 	s.due.drop(j)
+	s.rest.drop(j)
 	if j.route != nil {
 		j.route.line.drop(j)
 	}
@@ -182,6 +191,9 @@ func (s *scheduler) delist(j *job) {
 func (s *scheduler) promote(now time.Time) {
 	for s.due.len() > 0 && !s.due.first().batch.ScheduledAt.After(now) {
 		s.enlist(s.due.first(), now)
+	}
+	for s.rest.len() > 0 && !now.Before(s.rest.first().restUntil) {
+		s.enlist(s.rest.first(), now)
 	}
 }
 
@@ -263,10 +275,14 @@ func (s *scheduler) begin(p plan, c store.Claimed, now time.Time) placement {
 }
 
 func dialerCall(c store.Claimed, b store.Batch, agent dialer.Agent) dialer.Call {
+	placed := c.Call.DispatchedAt
+	if n := len(c.Call.Tries); n > 0 {
+		placed = later(placed, c.Call.Tries[n-1].At) // the present carrier got it then
+	}
 	return dialer.Call{
 		ID: c.Call.ID, Org: c.Call.Org, Batch: c.Call.BatchID, Recipient: c.Call.RecipientID(),
 		Attempt: c.Call.Attempt, From: c.Call.From, To: c.Call.To, Agent: agent, Metadata: c.Metadata,
 		RingTimeout: b.RingTimeout, MaxDuration: b.MaxDuration,
-		Ref: c.Call.Ref, PlacedAt: c.Call.DispatchedAt,
+		Ref: c.Call.Ref, PlacedAt: placed,
 	}
 }

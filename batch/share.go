@@ -28,12 +28,17 @@ type job struct {
 	unable   refusal   // why there is no route
 	endpoint endpoint
 
+	refused   map[int]int // by recipient: refusals by carriers that take others; nil: none
+	restUntil time.Time   // those that are left were put off: nobody is claimed before this
+	rests     int         // in a row
+
 	passed float64 // calls begun, divided by the weight; see before
 	pace   pacing  // how fast it goes, for estimates
 
 	planned int // its latest plan in scheduler.planned, plus 1
 	inLine  int // place in its route's queue
 	inDue   int // place among the scheduled
+	inRest  int // place among those that rest
 }
 
 // before says which batch gets the next free unit: the one that has the fewest calls in

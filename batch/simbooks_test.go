@@ -42,8 +42,7 @@ func (l *simLedger) channels(d *simDial) {
 			continue
 		}
 		for _, o := range s.proc.dials[d.c.name] {
-			// A carrier that was taken away from a node is none of whose use it tells.
-			if !o.resumed && o.dialer > s.proc.gone[d.c.name] && o.call != nil && !o.call.ending && o.call.owner == o.owner && l.alive(o.owner) {
+			if !o.resumed && s.proc.holds(d.c, o) {
 				used += o.units
 			}
 		}

@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -15,6 +16,8 @@ type simCarrier struct {
 	name    string
 	index   int
 	resumes bool
+	keeps   bool // calls whose process is gone go on
+	pace    simPace
 	limits  dialer.Limits
 	down    bool
 	breaks  bool                  // every call breaks down
@@ -38,8 +41,8 @@ func (w *simWorld) newCarriers() []*simCarrier {
 	var all []*simCarrier
 	for i, name := range []string{"east", "west"} {
 		all = append(all, &simCarrier{
-			w: w, name: name, index: i, resumes: w.prof.resumes[i], records: map[string]*simRecord{},
-			limits: dialer.Limits{Channels: w.prof.channels, CPS: w.prof.cps},
+			w: w, name: name, index: i, resumes: w.prof.resumes[i], keeps: w.prof.keeps[i], records: map[string]*simRecord{},
+			limits: dialer.Limits{Channels: w.prof.channels, CPS: w.prof.cps, Burst: w.prof.burst},
 		})
 	}
 	return all
@@ -66,7 +69,7 @@ type script struct {
 var errSimRefused = fmt.Errorf("the carrier refuses this call: %w", dialer.ErrNotPlaced)
 
 // drawScript decides what becomes of a call that is given to the carrier now.
-func (c *simCarrier) drawScript() script {
+func (c *simCarrier) drawScript(call *dialer.Call) script {
 	w := c.w
 	r := w.rng
 	s := script{
@@ -77,6 +80,11 @@ func (c *simCarrier) drawScript() script {
 		s.reason = pick(r, dialer.DialBusy, dialer.DialFailed, dialer.DialNoAnswer, dialer.DialNoAnswer)
 	}
 	if !w.faults.active {
+		return s
+	}
+	if w.prof.on[carrierPicky] && c.dislikes(call) {
+		s.err = errSimRefused
+		w.seen.fault(carrierPicky)
 		return s
 	}
 	refusals := []struct {
@@ -95,6 +103,16 @@ func (c *simCarrier) drawScript() script {
 	}
 	c.misbehave(&s)
 	return s
+}
+
+// dislikes says whether it refuses whoever is called, each time.
+func (c *simCarrier) dislikes(call *dialer.Call) bool {
+	const one = 8
+	h := c.w.seed + uint64(c.index)
+	for i := range len(call.To) {
+		h = mix(h ^ uint64(call.To[i]))
+	}
+	return h%one == 0
 }
 
 func (c *simCarrier) misbehave(s *script) {
@@ -220,6 +238,7 @@ type simDial struct {
 	call  *simCall
 	rec   *simRecord
 	units int
+	ctx   context.Context //nolint:containedctx // of the call: it says whether its dialer was told to end it
 
 	dialer  int
 	owner   string // of the call when it was given to it
@@ -240,7 +259,7 @@ func (p *simProc) endDial(d *simDial) {
 
 // lost is what becomes of the call when its process is gone.
 func (d *simDial) lost() {
-	if d.rec != nil && !d.c.resumes && !d.rec.over {
+	if d.rec != nil && !d.c.resumes && !d.c.keeps && !d.rec.over {
 		d.c.hangUp(d.rec, dialer.ClientDisconnected, d.c.w.between(0, 20*time.Second))
 	}
 }

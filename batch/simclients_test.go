@@ -80,7 +80,7 @@ var errSimUnknown = errors.New("nobody answered")
 func (w *simWorld) createBatch(n int) {
 	c, o := &w.clients, w.orgs[w.rng.IntN(len(w.orgs))]
 	r := Request{
-		Name: fmt.Sprint("batch ", c.left), AgentID: fmt.Sprint("agent", w.rng.IntN(2)), NumberID: "number",
+		Name: fmt.Sprint("batch ", c.left), AgentID: fmt.Sprint("agent", w.rng.IntN(4)/3), NumberID: "number",
 		Weight: w.rng.IntN(4), RingTimeout: pick(w.rng, 0, 20*time.Second, 30*time.Second),
 		MaxDuration: pick(w.rng, time.Minute, 3*time.Minute, 10*time.Minute), Paused: w.chance(8),
 	}

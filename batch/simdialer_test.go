@@ -27,11 +27,11 @@ func (d *simDialer) Limits() dialer.Limits { return d.c.limits }
 
 func (d *simDialer) Dial(ctx context.Context, call dialer.Call, report func(dialer.Progress)) (dialer.Outcome, error) {
 	w := d.p.w
-	dial := &simDial{p: d.p, c: d.c, dialer: d.number, call: w.ledger.calls[call.ID], units: w.ledger.units(call.Org)}
+	dial := &simDial{p: d.p, c: d.c, dialer: d.number, call: w.ledger.calls[call.ID], units: w.ledger.units(call.Org), ctx: ctx}
 	d.p.beginDial(dial)
 	defer d.p.endDial(dial)
 	w.ledger.begun(dial, call)
-	s := d.c.drawScript()
+	s := d.c.drawScript(&call)
 	if w.telling() {
 		w.tell("%s dials %s over %s", d.p.name, call.ID, d.c.name)
 	}
@@ -188,7 +188,10 @@ func (d *simResumer) Resume(
 	ctx context.Context, call dialer.Call, report func(dialer.Progress),
 ) (dialer.Outcome, error) {
 	w := d.p.w
-	dial := &simDial{p: d.p, c: d.c, dialer: d.number, call: w.ledger.calls[call.ID], resumed: true}
+	dial := &simDial{p: d.p, c: d.c, dialer: d.number, call: w.ledger.calls[call.ID], ctx: ctx, resumed: true}
+	if c := dial.call; c != nil && c.owner == d.p.node {
+		dial.owner = c.owner
+	}
 	d.p.beginDial(dial)
 	defer d.p.endDial(dial)
 	if !d.sleep(ctx, w.between(time.Millisecond, 400*time.Millisecond)) {

@@ -101,8 +101,9 @@ func (p *simProc) crash(k faultKind) {
 	w := p.w
 	w.seen.fault(k)
 	w.tell("%s: %v", p.name, k)
-	s := p.slot
+	s, node := p.slot, p.node
 	p.kill()
+	w.do(w.between(0, w.prof.lease/2), func() { w.cancelStranded(node) })
 	s.startIn(w.between(500*time.Millisecond, 2*w.prof.lease))
 }
 
@@ -179,8 +180,16 @@ func (w *simWorld) cutOne() {
 	}
 	w.seen.fault(storeCut)
 	s.cut = true
+	s.trouble()
 	w.tell("slot %d is cut from the store", s.index)
-	w.do(w.between(time.Second, 3*w.prof.lease), func() { s.cut = false; w.tell("slot %d reaches the store", s.index) })
+	w.do(w.between(time.Second, 3*w.prof.lease), func() { s.cut = false; s.trouble(); w.tell("slot %d reaches the store", s.index) })
+}
+
+// trouble tells that the process of the slot is kept from its work.
+func (s *simSlot) trouble() {
+	if s.proc != nil {
+		s.proc.troubled = s.w.now
+	}
 }
 
 // swapOne gives a process other dialers for its carriers, or the same.

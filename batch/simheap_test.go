@@ -24,15 +24,30 @@ type simFunc func()
 
 func (f simFunc) act() { f() }
 
-// simHeap is a binary heap of events. It is written out because it is half of what a simulation
-// does, and container/heap makes garbage of every event.
+// slab makes values of which a play needs a lot, many at a time.
+type slab[T any] struct{ left []T }
+
+func (s *slab[T]) new() *T {
+	const many = 64
+	if len(s.left) == 0 {
+		s.left = make([]T, many)
+	}
+	one := &s.left[0]
+	s.left = s.left[1:]
+	return one
+}
+
+// simHeap is a heap of events whose nodes have four children. It is written out because it is a tenth of what a
+// simulation does, and container/heap makes garbage of every event.
 type simHeap []simEvent
+
+const simChildren = 4
 
 func (h *simHeap) push(e simEvent) {
 	q := append(*h, e)
 	i := len(q) - 1
 	for i > 0 {
-		parent := (i - 1) / 2
+		parent := (i - 1) / simChildren
 		if !e.before(&q[parent]) {
 			break
 		}
@@ -55,12 +70,14 @@ func (h *simHeap) pop() simEvent {
 	}
 	i := 0
 	for {
-		child := 2*i + 1
+		child := simChildren*i + 1
 		if child >= len(q) {
 			break
 		}
-		if child+1 < len(q) && q[child+1].before(&q[child]) {
-			child++
+		for other := child + 1; other < min(simChildren*i+1+simChildren, len(q)); other++ {
+			if q[other].before(&q[child]) {
+				child = other
+			}
 		}
 		if !q[child].before(&last) {
 			break

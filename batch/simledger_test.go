@@ -17,11 +17,13 @@ type simLedger struct {
 	batches map[string]*simBatch
 	order   []*simBatch
 	calls   map[string]*simCall
-	flying  map[string]int   // calls in flight, by organisation
-	leases  map[string]int64 // until when, by node
-	beats   map[string]int64 // the latest that arrived, by node
-	open    int              // batches that are not over
+	flying  map[string]int    // calls in flight, by organisation
+	leases  map[string]int64  // until when, by node
+	beats   map[string]int64  // the latest that arrived, by node
+	open    int               // batches that are not over
+	revs    map[planner]int64 // that a node knows of an organisation
 
+	asked, got map[*simBatch]int // scratch of weighed
 }
 
 // simBatch is what is true of a batch.
@@ -37,6 +39,12 @@ type simBatch struct {
 	rev       int64
 	counts    fsm.Counts
 	accepted  []int // by recipient: calls that a carrier took
+	queue     simQueue
+	retried   int // times
+	agent     string
+	weight    int
+	scheduled bool
+	served    [maxSlots]string // by slot: the node that claimed from it last, since it was last over
 }
 
 // simCall is what is true of an attempt.
@@ -54,6 +62,7 @@ type simCall struct {
 	taken    bool       // by a carrier
 	rec      *simRecord // that has it
 	hangUp   bool
+	stranded bool     // a carrier refused it, and it is not at another one yet
 	asked    []string // carriers that were asked to place it
 }
 
@@ -61,6 +70,7 @@ func newSimLedger(w *simWorld) *simLedger {
 	return &simLedger{
 		w: w, batches: map[string]*simBatch{}, calls: map[string]*simCall{},
 		flying: map[string]int{}, leases: map[string]int64{}, beats: map[string]int64{},
+		revs: map[planner]int64{}, asked: map[*simBatch]int{}, got: map[*simBatch]int{},
 	}
 }
 
@@ -81,7 +91,8 @@ func (l *simLedger) units(org string) int { return l.org(org).number.channels() 
 func (l *simLedger) created(b store.Batch) {
 	if l.batches[b.ID] == nil {
 		k := &simBatch{org: b.Org, id: b.ID, size: b.Counts.Scheduled(), target: b.Target, accepted: make([]int, b.Counts.Scheduled())}
-		k.paused = !b.PausedAt.IsZero()
+		k.paused, k.scheduled = !b.PausedAt.IsZero(), !b.ScheduledAt.IsZero()
+		k.agent, k.weight, k.queue = b.AgentID, b.Weight, newSimQueue(k.size)
 		l.batches[b.ID] = k
 		l.order = append(l.order, k)
 		l.open++
@@ -100,6 +111,8 @@ func (l *simLedger) saw(b store.Batch) {
 	switch {
 	case c.Scheduled() != k.size || least < 0 || c.Unplaced > c.Failed:
 		l.fail("status identity: batch %s has %d recipients, its counts are %+v", b.ID, k.size, c)
+	case c.Queued != k.queue.waiting:
+		l.fail("%d recipients of batch %s wait, its counts say %d", k.queue.waiting, b.ID, c.Queued)
 	case c.InFlight() != k.flying:
 		l.fail("batch %s has %d calls in flight, its counts say %d", b.ID, k.flying, c.InFlight())
 	case b.Rev < k.rev:
@@ -111,6 +124,7 @@ func (l *simLedger) saw(b store.Batch) {
 	if over := c.Over(); over != k.over {
 		if k.over = over; over {
 			l.open--
+			k.served = [maxSlots]string{}
 		} else {
 			l.open++
 		}
@@ -118,7 +132,7 @@ func (l *simLedger) saw(b store.Batch) {
 }
 
 // changed tells of a change that somebody asked for.
-func (l *simLedger) changed(b store.Batch, c store.Change) {
+func (l *simLedger) changed(p *simProc, b store.Batch, c store.Change) {
 	k := l.batches[b.ID]
 	if k == nil {
 		l.fail("batch %s was changed, and nobody created it", b.ID)
@@ -126,6 +140,7 @@ func (l *simLedger) changed(b store.Batch, c store.Change) {
 	}
 	switch c.Action {
 	case store.ActionCancel:
+		k.queue.emptied()
 		if b.Counts.Queued > 0 {
 			l.fail("batch %s was cancelled and has %d recipients queued", b.ID, b.Counts.Queued)
 		}
@@ -138,10 +153,16 @@ func (l *simLedger) changed(b store.Batch, c store.Change) {
 	case store.ActionSetTarget:
 		k.target = c.Target
 	case store.ActionHangUp:
-		if call := l.calls[c.CallID]; call != nil {
+		if call := l.calls[c.CallID]; call != nil && !call.over {
 			call.hangUp = true
+			l.askedToEnd(p, call)
 		}
-	case store.ActionPause, store.ActionResume, store.ActionRetry:
+	case store.ActionRetry:
+		if b.RetryCount > k.retried {
+			k.retried = b.RetryCount
+			k.queue.retried()
+		}
+	case store.ActionPause, store.ActionResume:
 	}
 	k.cancelled, k.paused = !b.CancelledAt.IsZero(), !b.PausedAt.IsZero()
 	l.saw(b)
@@ -168,6 +189,8 @@ func (l *simLedger) issued(p *simProc, s *store.Step) {
 			c.ending = true
 		}
 	}
+	l.paced(p, s)
+	l.crowded(p, s)
 	if len(s.Claims) == 0 {
 		return
 	}
@@ -180,7 +203,7 @@ func (l *simLedger) issued(p *simProc, s *store.Step) {
 }
 
 // advanced judges a step that was carried out.
-func (l *simLedger) advanced(s *store.Step, res *store.Advanced) {
+func (l *simLedger) advanced(p *simProc, s *store.Step, res *store.Advanced) {
 	if !l.alive(s.Owner) {
 		l.fail("a step of %s was carried out after its lease", s.Owner)
 	}
@@ -207,6 +230,7 @@ func (l *simLedger) advanced(s *store.Step, res *store.Advanced) {
 		claimed[l.batches[c.BatchID]] = true
 	}
 	for k := range claimed {
+		k.served[p.slot.index] = s.Owner
 		switch {
 		case k.cancelled:
 			l.fail("batch %s is cancelled, and recipients of it were claimed", k.id)
@@ -228,6 +252,7 @@ func (l *simLedger) advanced(s *store.Step, res *store.Advanced) {
 
 func (l *simLedger) claimed(s *store.Step, c *store.Call) {
 	k := l.batches[c.BatchID]
+	l.dequeued(k, c)
 	k.flying++
 	l.flying[k.org]++
 	call := &simCall{id: c.ID, batch: k, index: c.Index, owner: s.Owner, claimer: s.Owner, carrier: c.Carrier}
@@ -253,9 +278,10 @@ func (l *simLedger) applied(s *store.Step, ev *store.Event) {
 		return
 	}
 	if ev.Carrier != "" {
-		c.carrier = ev.Carrier
+		c.carrier, c.stranded = ev.Carrier, false
 		l.w.seen.branch(movedOn)
 	} else if len(ev.Tries) > 0 {
+		c.stranded = true
 		l.w.seen.branch(strandedCall)
 	}
 	if !ev.Status.InFlight() {
@@ -278,6 +304,8 @@ func (l *simLedger) ended(c *simCall, ev *store.Event) {
 	case c.reason != dialer.Error && c.rec != nil && !c.rec.over:
 		l.fail("%s ended as %v/%s while it goes on at %s", c.id, ev.Status, c.reason, c.rec.c.name)
 	}
+	l.endedUnknown(c)
+	c.requeued(ev.Status)
 	l.branches(c, ev)
 }
 
@@ -291,6 +319,9 @@ func (l *simLedger) branches(c *simCall, ev *store.Event) {
 		}
 	}
 	switch {
+	case ev.Status == fsm.Queued && c.hangUp && c.owner != c.claimer:
+		seen.branch(sparedStranded)
+		seen.branch(cancelledBefore)
 	case ev.Status == fsm.Queued && c.hangUp:
 		seen.branch(cancelledBefore)
 	case ev.Status == fsm.Queued:
@@ -299,24 +330,5 @@ func (l *simLedger) branches(c *simCall, ev *store.Event) {
 		seen.branch(cancelledCall)
 	case c.reason == dialer.MaxDuration:
 		seen.branch(lastedTooLong)
-	}
-}
-
-// adopted judges that a node has taken over calls.
-func (l *simLedger) adopted(node string, calls []store.Claimed) {
-	if !l.alive(node) {
-		l.fail("%s took over calls after its lease", node)
-	}
-	for i := range calls {
-		c := l.calls[calls[i].Call.ID]
-		switch {
-		case c == nil || c.over:
-			l.fail("%s took over %s, which is not in flight", node, calls[i].Call.ID)
-		case l.alive(c.owner):
-			l.fail("%s took over %s from %s, whose lease runs", node, c.id, c.owner)
-		default:
-			c.owner = node
-			l.w.seen.branch(tookOver)
-		}
 	}
 }

@@ -107,16 +107,65 @@ func simMutations() []mutation {
 			"		if s.granted { // before the share was given up\n			c.leave(s)\n		}\n", "",
 		},
 		{
+			"a channel that was kept is used beside calls that were taken over", "carrier.go",
+			"	if s.granted && c.channels.owes() {", "	if false {",
+		},
+		{
 			"a channel that is kept is told as free", "nodes.go",
 			"c.units+c.before+c.kept", "c.units+c.before",
 		},
 		{
-			"no node has as many channels as one call needs", "nodes.go",
-			"call := max(c.heaviest, 1)", "call := 1",
+			"no node has as many channels as one call needs", "demand.go",
+			"return (max(c.heaviest, 1)*whole + c.most - 1) / c.most", "return (whole + c.most - 1) / c.most",
 		},
 		{
 			"the carrier is tried again after its answer was lost", "outcome.go",
 			"certain: errors.Is(err, dialer.ErrNotPlaced) &&", "certain: err != nil &&",
+		},
+		{
+			"calls that were taken over hold no channels", "attempt.go",
+			"		a.carrier.force(a.units)\n", "		a.units, a.weighed = 0, true\n		a.carrier.force(0)\n",
+		},
+		{
+			"who waits for its start begins at once", "pace.go",
+			"	if due.After(now) {\n", "	if p.waiting--; due.After(now) {\n		return now, true\n	}\n	if p.waiting++; false {\n",
+		},
+		{
+			"a start that is used late comes on top of a full bucket", "pace.go",
+			"again = p.in(now, 1-p.tokens); again.After(now)", "again = now; again.After(now)",
+		},
+		{
+			"the bucket is full after each change of the pace", "pace.go",
+			"	p.tokens, p.free = min(p.tokens, burst), min(p.free, burst)\n", "	p.tokens, p.free = burst, burst\n",
+		},
+		{
+			"each of several nodes goes by the whole pace", "demand.go",
+			"	part, most := float64(share)/whole, float64(c.startsWithin(share))\n",
+			"	part, most := 1.0, float64(c.startsWithin(whole))\n",
+		},
+		{
+			"the dialer that replaces another one begins with a full bucket", "carriers.go",
+			"if c.pace != nil && before.pace != nil {", "if false {",
+		},
+		{
+			"a batch gets as much as any other, whatever its weight", "share.go",
+			"a.inFlight*b.batch.Weight, b.inFlight*a.batch.Weight", "a.inFlight, b.inFlight",
+		},
+		{
+			"who is to end a call by another node's word does not", "refresh.go",
+			"		l.sched.cancel(c.ID, dialer.HangUp(dialer.APICancelled), now)\n", "		_, _ = c, now\n",
+		},
+		{
+			"a refused call that was cancelled after its node died is placed again", memory + "event.go",
+			"if e.Status == fsm.Queued && !c.HangUpAt.IsZero() {", "if false {",
+		},
+		{
+			"a call is kept that its carrier cannot resume", "attempt.go",
+			"		s.ended(a.id, dialer.Outcome{}, errOrphan, now)\n", "		s.setDeadline(a, now.Add(b.RingTimeout+s.grace))\n",
+		},
+		{
+			"who was refused is claimed before who was never tried", memory + "event.go",
+			"b.queue.put(r.Attempts, r.Index)", "b.queue.put(0, r.Index)",
 		},
 		{
 			"a recipient of a cancelled batch is queued again", memory + "event.go",

@@ -11,6 +11,9 @@ import (
 	"github.com/outdial/outdial/dialer"
 )
 
+// maxSlots is the most that there are.
+const maxSlots = 3
+
 // simSlot is a place where one process runs after the other, as a supervisor would have it.
 type simSlot struct {
 	w     *simWorld
@@ -42,6 +45,8 @@ type simProc struct {
 	without  *simCarrier           // that was taken away from it; nil: none
 	calmly   bool                  // it was asked to stop while nothing went wrong
 	claimed  bool                  // recipients, just now
+	troubled int64                 // when it was last kept from its work, or from the store
+	told     [2]int                // its shares of the carriers, as it tells the other nodes
 	dials    map[string][]*simDial // by carrier: that were given to it and have not returned
 	orgs     []*orgState           // kept in use, so that what leaks from them is seen
 }
@@ -132,7 +137,7 @@ func (p *simProc) kill() {
 
 // pause stops a process as SIGSTOP does, until it is resumed.
 func (p *simProc) pause() {
-	p.paused = true
+	p.paused, p.troubled = true, p.w.now
 	p.w.tell("%s is paused", p.name)
 }
 
@@ -140,7 +145,7 @@ func (p *simProc) resume() {
 	if p.dead || !p.paused {
 		return
 	}
-	p.paused = false
+	p.paused, p.troubled = false, p.w.now
 	p.w.tell("%s goes on", p.name)
 	held := p.held
 	p.held = nil

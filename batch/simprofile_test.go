@@ -28,6 +28,7 @@ const (
 	swapDialers
 	carrierDown
 	carrierRefuses
+	carrierPicky // it refuses some recipients each time
 	carrierUnavailable
 	carrierCaller
 	carrierAgent
@@ -51,7 +52,7 @@ func (k faultKind) String() string {
 		"store fails before the commit", "store fails after the commit", "request to the store lost",
 		"answer of the store lost", "request to the store late", "store slow", "node cut from the store", "crash",
 		"crash at a commit", "crash at the carrier's answer", "pause", "pause between claim and dialling", "restart",
-		"clock set", "dialers swapped", "carrier down", "carrier refuses a call", "carrier unavailable",
+		"clock set", "dialers swapped", "carrier down", "carrier refuses a call", "carrier refuses a recipient each time", "carrier unavailable",
 		"caller not taken", "agent out of reach", "carrier's answer lost", "dialer panics", "dialer hangs",
 		"dialer ignores cancelling", "dialer ignores its time", "report doubled", "reports reversed", "reports missing",
 		"reports late", "directory fails", "directory slow", "limit changed",
@@ -73,7 +74,8 @@ type profile struct {
 	maxStep                                      int
 	channels                                     int
 	cps                                          float64
-	resumes                                      [2]bool
+	burst                                        int
+	resumes, keeps                               [2]bool
 }
 
 // scaled is a time in the pace of the play.
@@ -88,8 +90,8 @@ func drawProfile(r *rand.Rand) profile {
 		faultTime: time.Duration(20+r.IntN(80)) * m, storm: pick(r, 1, 1, 2, 4),
 		lease: pick(r, 10*s, 30*s, 60*s, 120*s, 120*s, 300*s, 300*s), drain: pick(r, NoDrain, 20*s, 2*m),
 		grace: pick(r, 5*s, 10*s), storeTimeout: pick(r, 5*s, 30*s), ttl: pick(r, 2*s, 5*s, 30*s, 60*s, 90*s, 90*s, 120*s, 120*s),
-		maxStep: pick(r, 3, 50, 500), channels: pick(r, 0, 2, 5, 20), cps: pick(r, 0, 0, 0.5, 5),
-		resumes: [2]bool{r.IntN(3) > 0, r.IntN(3) > 0},
+		maxStep: pick(r, 3, 50, 500), channels: pick(r, 0, 2, 5, 20), cps: pick(r, 0, 0, 0.2, 0.5, 5),
+		burst: pick(r, 0, 0, 3), resumes: [2]bool{r.IntN(3) > 0, r.IntN(3) > 0}, keeps: [2]bool{r.IntN(2) > 0, r.IntN(2) > 0},
 	}
 	p.quick = min(max(p.lease, 15*s), m)
 	p.faultTime = p.scaled(p.faultTime)

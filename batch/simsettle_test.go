@@ -115,6 +115,10 @@ func (p *simProc) describe() {
 		for _, r := range inOrder(l.sched.routes) {
 			p.w.tell("%s: %s: a route is blocked by %q until %v, %d in line", p.name, l.org.id, r.blocked.reason, r.blocked.until, r.line.len())
 		}
+		for _, j := range inOrder(l.sched.jobs) {
+			p.w.tell("%s: %s: %s has %d queued, %d in flight, %d of them here, %d ending, a target of %d, is in line: %v",
+				p.name, l.org.id, j.batch.ID, j.queued, j.inFlight, j.own, j.ending, j.limit.limit, j.inLine > 0)
+		}
 		p.w.tell("%s: %s: held %v, full %v, limit %d, %d calls", p.name, l.org.id, l.sched.held, l.sched.full, l.sched.limit, len(l.sched.calls))
 	}
 }

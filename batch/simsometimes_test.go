@@ -17,7 +17,6 @@ const (
 	adoptedRefused
 	fencedNode
 	leaseLapsed
-	lostCall
 	replayedClaims
 	replayedEvents
 	lateCommit
@@ -45,6 +44,13 @@ const (
 	retriedPlain
 	noOtherCarrier
 	beatOvertaken
+	pacedStart
+	weighedUnits
+	overtookRefused
+	cancelledElsewhere
+	sparedStranded
+	keptUnknown
+	beganBesideAdopted
 	branches
 )
 
@@ -53,7 +59,7 @@ func (b branch) String() string {
 		"a call was taken over", "a call was resumed", "the carrier did not know a call to be resumed",
 		"the carrier had refused a call to be resumed", "a call taken over ended, its fate unknown",
 		"a call taken over had been refused", "a node was fenced", "a lease ran out before what it had claimed was dialled",
-		"an event was lost to another owner", "claims were written by a commit that was not answered",
+		"claims were written by a commit that was not answered",
 		"events were written by a commit that was not answered", "a commit came after it was given up",
 		"an attempt went on over another carrier", "an attempt waited for another carrier", "a carrier rested",
 		"a caller rested", "a breaker tripped", "a recipient was queued again", "a batch was cancelled during a dispatch",
@@ -63,6 +69,10 @@ func (b branch) String() string {
 		"a dialer was left behind", "a carrier was asked again about a call", "a heartbeat failed",
 		"a step was repeated", "a node stopped as asked", "a retry under a key", "a retry without a key",
 		"no other carrier was left", "a heartbeat arrived after a later one",
+		"a call began soon after another one at a carrier with a pace", "two batches of other weights wanted the same unit",
+		"a recipient that waits was claimed before one that had been refused", "a call was ended by another node than was asked to",
+		"a refused call of a dead node was cancelled before another carrier had it",
+		"a call that goes on ended as unknown, since its carrier cannot resume it", "a call began at a carrier beside one that was taken over",
 	}[b]
 }
 
@@ -117,7 +127,6 @@ func (s *sometimes) logged(message string) {
 		b    branch
 	}{
 		{"the node's lease ran out", fencedNode},
-		{"a call was taken over by another node", lostCall},
 		{"a dialer panicked", dialerPanicked},
 		{"a dialer does not end its calls", dialerLeft},
 		{"the carrier cannot say", carrierAskedAgain},

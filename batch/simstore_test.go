@@ -59,6 +59,7 @@ func (n *nodeStore) drawFate() requestFate {
 		f.there = w.prof.storeTimeout + w.between(0, simLatest)
 	}
 	if f.kind < faultKinds {
+		n.p.troubled = w.now
 		w.seen.fault(f.kind)
 	}
 	return f
@@ -76,7 +77,8 @@ func (n *nodeStore) call(ctx context.Context, what string, effect func() error) 
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	r := &request{n: n, what: what, effect: effect, fate: n.drawFate(), task: t, turn: t.turn}
+	r := w.requests.new()
+	r.n, r.what, r.effect, r.task, r.turn, r.fate = n, what, effect, t, t.turn, n.drawFate()
 	if r.fate.kind != storeLost {
 		w.act(r.fate.there, r)
 	}
@@ -201,7 +203,7 @@ func (n *nodeStore) Change(ctx context.Context, org, id string, c store.Change) 
 	err = n.call(ctx, "change", func() (err error) {
 		got, err = n.p.w.store.Change(context.WithoutCancel(ctx), org, id, c)
 		if err == nil {
-			n.p.w.ledger.changed(got, c)
+			n.p.w.ledger.changed(n.p, got, c)
 		}
 		return err
 	})
@@ -222,18 +224,26 @@ func (n *nodeStore) Advance(ctx context.Context, step store.Step) (got store.Adv
 	if !step.Replay {
 		w.ledger.issued(n.p, &step)
 	}
+	givenUp := false
 	err = n.call(ctx, "advance", func() (err error) {
 		got, err = w.store.Advance(context.WithoutCancel(ctx), step)
 		if err == nil {
-			w.ledger.advanced(&step, &got)
+			w.ledger.advanced(n.p, &step, &got)
+			if !givenUp { // else it was planned by what was true long ago
+				w.ledger.weighed(n.p, &step, &got)
+			}
 			n.p.claimed = len(got.Claimed) > 0
 		}
 		return err
 	})
+	if givenUp = true; err == nil {
+		w.ledger.answered(&step, &got)
+	}
 	return got, err
 }
 
 func (n *nodeStore) Heartbeat(ctx context.Context, node store.Node, lease time.Duration) error {
+	n.p.tells(node)
 	return n.call(ctx, "heartbeat", func() error {
 		err := n.p.w.store.Heartbeat(context.WithoutCancel(ctx), node, lease)
 		n.p.node = node.ID
@@ -255,6 +265,9 @@ func (n *nodeStore) Adopt(ctx context.Context, node string, limit int) (got []st
 		}
 		return err
 	})
+	if err == nil {
+		n.p.w.ledger.orphaned(n.p, got)
+	}
 	return got, err
 }
 

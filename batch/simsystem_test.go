@@ -92,7 +92,8 @@ func (s simSystem) sleep(ctx context.Context, d time.Duration) bool {
 }
 
 func (s simSystem) timeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	c := &simTimeout{Context: ctx, p: s.p, end: s.p.w.now + int64(d)}
+	c := s.p.w.timeouts.new()
+	c.Context, c.p, c.end = ctx, s.p, s.p.w.now+int64(d)
 	if outer, ok := ctx.(*simTimeout); ok {
 		c.end = min(c.end, outer.end)
 	}

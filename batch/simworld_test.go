@@ -36,6 +36,9 @@ type simWorld struct {
 	clients  simClients
 	orgs     []*simOrg
 
+	timeouts slab[simTimeout]
+	requests slab[request]
+
 	outside *simProc // tasks of the simulation itself
 	seen    *sometimes
 	failure string

@@ -37,7 +37,15 @@ func (e *Engine) Why(ctx context.Context, org, recipientID string) (Waiting, err
 		return Waiting{}, err
 	}
 	position, err := e.position(ctx, r)
-	return w.At(position), err
+	return w.again(r).At(position), err
+}
+
+// again tells of a recipient that waits for another attempt how many there were.
+func (w Waiting) again(r store.Recipient) Waiting {
+	if r.Attempts > 0 && w.Reason != "" {
+		w.Detail += fmt.Sprintf("; attempts that came to nothing: %d", r.Attempts)
+	}
+	return w
 }
 
 // WhyBatch tells why the next recipient of a batch has not been dialled yet. The zero
@@ -181,6 +189,11 @@ func (s *scheduler) explain(batchID string, now time.Time) (Waiting, bool) {
 	case j.inFlight >= j.batch.Target:
 		return Waiting{Reason: WaitBatchLimit, Detail: fmt.Sprintf("%d calls are in flight, as many as the batch may have",
 			j.inFlight)}, true
+	case now.Before(j.restUntil):
+		return Waiting{
+			Reason: WaitPacing, Until: stored(j.restUntil),
+			Detail: "the carriers were not asked to call those that are left, and are not for a while",
+		}, true
 	case s.full:
 		return Waiting{Reason: WaitOrgLimit, Detail: fmt.Sprintf("the organisation's limit of %d is in use", s.limit)}, true
 	case j.route == nil:

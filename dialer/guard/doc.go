@@ -45,8 +45,8 @@
 //
 // A call that is under way may have rung or not. While it is not known, and only with it the calls of an hour
 // would be used up, the next one is put off: the error is a [dialer.UnavailableError] that wraps [dialer.ErrNotAsked],
-// so an engine queues the recipient again, behind others who can be called, and learns nothing of the carrier. Who is
-// put off more than once is so after a wait of at most 2 s. When it is known that the hour is used up, it is refused.
+// so an engine queues the recipient again, behind others who can be called, and learns nothing of the carrier. When
+// it is known that the hour is used up, it is refused.
 //
 // A ledger counts in one process. Several nodes have a multiple of the limit between them.
 package guard

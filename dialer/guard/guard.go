@@ -31,14 +31,14 @@ type plain struct {
 }
 
 // Dial implements dialer.Dialer. Where calls under way may use up the block's calls of the hour, the error is a
-// [dialer.UnavailableError] that wraps [dialer.ErrNotAsked], which comes at once, or within 2 s for a later attempt.
+// [dialer.UnavailableError] that wraps [dialer.ErrNotAsked].
 func (g *plain) Dial(
 	ctx context.Context, call dialer.Call, report func(dialer.Progress),
 ) (outcome dialer.Outcome, err error) {
 	if err := g.policy.check(call.To); err != nil {
 		return dialer.Outcome{}, g.ledger.decide(err, call.To, time.Now())
 	}
-	room, err := g.reserve(ctx, call)
+	room, err := g.reserve(call)
 	if err != nil {
 		return dialer.Outcome{}, err
 	}

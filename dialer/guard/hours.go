@@ -31,13 +31,7 @@ type hours struct {
 	young  map[uint64][]calls
 	old    map[uint64][]calls
 
-	reserved map[uint64]*reserved // blocks with calls of which it is not known yet whether they are placed
-}
-
-// reserved are the calls to a block that are under way to a carrier.
-type reserved struct {
-	n       int           // at least 1
-	settled chan struct{} // closed when the next one settles; nil: nobody waits
+	reserved map[uint64]int // by block: calls under way, of which it is not known yet whether they are placed; at least 1
 }
 
 // coarser returns the count of blocks that have as many more digits in common to be ignored.
@@ -61,10 +55,8 @@ func (h *hours) coarser(digits int) *hours {
 			all[block] = inSteps(recent)
 		}
 	}
-	for block, r := range h.reserved {
-		for range r.n {
-			wide.reserve(block / by)
-		}
+	for block, n := range h.reserved {
+		wide.reserved[block/by] += n
 	}
 	return wide
 }
@@ -87,7 +79,7 @@ func inSteps(all []calls) []calls {
 type calls struct{ step, n uint32 }
 
 func newHours() *hours {
-	return &hours{most: mostBlocks, young: map[uint64][]calls{}, reserved: map[uint64]*reserved{}}
+	return &hours{most: mostBlocks, young: map[uint64][]calls{}, reserved: map[uint64]int{}}
 }
 
 // window is the steps that count.
@@ -113,42 +105,17 @@ func (h *hours) add(block uint64, at uint32) {
 }
 
 // reserve counts a call that is under way to the carrier.
-func (h *hours) reserve(block uint64) {
-	if h.reserved[block] == nil {
-		h.reserved[block] = &reserved{}
-	}
-	h.reserved[block].n++
-}
+func (h *hours) reserve(block uint64) { h.reserved[block]++ }
 
-// settle takes a call out of those that are under way, and wakes who waits for that.
+// settle takes a call out of those that are under way.
 func (h *hours) settle(block uint64) {
-	r := h.reserved[block]
-	r.n--
-	if r.settled != nil {
-		close(r.settled)
-		r.settled = nil
-	}
-	if r.n == 0 {
+	if h.reserved[block]--; h.reserved[block] == 0 {
 		delete(h.reserved, block)
 	}
 }
 
 // underWay returns how many calls are under way.
-func (h *hours) underWay(block uint64) int {
-	if r := h.reserved[block]; r != nil {
-		return r.n
-	}
-	return 0
-}
-
-// settled is closed when the next call of the block settles. One has to be under way.
-func (h *hours) settled(block uint64) <-chan struct{} {
-	r := h.reserved[block]
-	if r.settled == nil {
-		r.settled = make(chan struct{})
-	}
-	return r.settled
-}
+func (h *hours) underWay(block uint64) int { return h.reserved[block] }
 
 // recent returns the block's calls that still count, and keeps them in the young generation.
 func (h *hours) recent(block uint64, at uint32) []calls {

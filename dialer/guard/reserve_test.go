@@ -5,7 +5,6 @@ import (
 	"errors"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -33,10 +32,7 @@ func (s *slow) Dial(_ context.Context, _ dialer.Call, report func(dialer.Progres
 var errPanics = errors.New("panics")
 
 // start dials in the background; the channel has the error when that is over.
-func start(ctx context.Context, g dialer.Dialer) <-chan error { return startAgain(ctx, g, 1) }
-
-// startAgain does so for an attempt that is not the recipient's first.
-func startAgain(ctx context.Context, g dialer.Dialer, attempt int) <-chan error {
+func start(ctx context.Context, g dialer.Dialer) <-chan error {
 	over := make(chan error, 1)
 	go func() {
 		defer func() {
@@ -44,9 +40,7 @@ func startAgain(ctx context.Context, g dialer.Dialer, attempt int) <-chan error 
 				over <- errPanics
 			}
 		}()
-		c := call("+442079460000")
-		c.Attempt, c.RingTimeout = attempt, time.Minute
-		_, err := g.Dial(ctx, c, ignore)
+		_, err := g.Dial(ctx, call("+442079460000"), ignore)
 		over <- err
 	}()
 	synctest.Wait()
@@ -82,12 +76,11 @@ func TestCallsUnderWayForbidNothing(t *testing.T) {
 				g := guarded(t, s, Rules{Hourly: 2})
 				one, two := start(t.Context(), g), start(t.Context(), g)
 				requirePutOff(t, <-start(t.Context(), g))
-				third := startAgain(t.Context(), g, 9)
-				require.Empty(t, third, "it waits, for a while")
 				s.ends <- test.end
 				s.ends <- test.end
 				require.Equal(t, test.end, <-one)
 				require.Equal(t, test.end, <-two)
+				third := start(t.Context(), g)
 				if test.placed {
 					require.ErrorIs(t, <-third, dialer.ErrForbidden)
 					return
@@ -99,32 +92,6 @@ func TestCallsUnderWayForbidNothing(t *testing.T) {
 	}
 }
 
-// TestNobodyWaitsLong has a call under way for as long as a phone may ring.
-func TestNobodyWaitsLong(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &slow{ends: make(chan error)}
-		g := guarded(t, s, Rules{Hourly: 1})
-		first, began := start(t.Context(), g), time.Now()
-		waited := func(attempt int) time.Duration {
-			from := time.Now()
-			requirePutOff(t, <-startAgain(t.Context(), g, attempt))
-			return time.Since(from)
-		}
-		require.Zero(t, waited(1), "there may be others to be called")
-		require.Equal(t, firstPatience, waited(2))
-		require.Greater(t, waited(4), waited(3))
-		for attempt := 5; attempt < 100; attempt++ {
-			require.LessOrEqual(t, waited(attempt), mostPatience)
-		}
-		require.Greater(t, time.Since(began), 100*time.Second, "no phone rings for longer, with the time that a call may be queued")
-		c := call("+442079460000")
-		c.Attempt, c.RingTimeout = 50, time.Second
-		require.Equal(t, c.RingTimeout/2, patience(c), "the engine has a deadline of its own")
-		s.ends <- nil
-		require.NoError(t, <-first)
-	})
-}
-
 func TestACallThatRingsIsPlaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &slow{ends: make(chan error), rings: true}
@@ -134,27 +101,6 @@ func TestACallThatRingsIsPlaced(t *testing.T) {
 		s.ends <- dialer.ErrNotPlaced
 		require.ErrorIs(t, <-first, dialer.ErrNotPlaced)
 		require.ErrorIs(t, <-start(t.Context(), g), dialer.ErrForbidden, "a call that rang is not given back")
-	})
-}
-
-func TestWaitingEndsWithItsContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &slow{ends: make(chan error)}
-		g := guarded(t, s, Rules{Hourly: 1})
-		first := start(t.Context(), g)
-		ctx, cancel := context.WithCancelCause(t.Context())
-		second := startAgain(ctx, g, 9)
-		require.Empty(t, second)
-		enough := errors.New("enough")
-		cancel(enough)
-		err := <-second
-		require.ErrorIs(t, err, enough)
-		requirePutOff(t, err)
-		s.ends <- dialer.ErrNotPlaced
-		require.ErrorIs(t, <-first, dialer.ErrNotPlaced)
-		third := start(t.Context(), g)
-		s.ends <- nil
-		require.NoError(t, <-third, "who gave up waiting takes no room")
 	})
 }
 

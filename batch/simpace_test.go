@@ -1,0 +1,83 @@
+package batch
+
+import (
+	"time"
+
+	"github.com/outdial/outdial/store"
+)
+
+// simPace judges how fast calls begin at a carrier, whoever calls. In no second more may begin than its pace and its burst
+// together; and in no window of any length more than the pace times its length, the burst, and one more for each node
+// but the first, as a node cannot begin less than a call at a time. For the latter it is a bucket that leaks as fast as the carrier
+// takes calls and that each call fills by one.
+type simPace struct {
+	at     int64
+	level  float64
+	latest []int64 // when each call of the latest second began
+}
+
+// burst is how many calls the carrier takes in one instant.
+func (c *simCarrier) burst() float64 {
+	const tenth = 10
+	if c.limits.Burst > 0 {
+		return float64(c.limits.Burst)
+	}
+	return max(float64(int(c.limits.CPS)/tenth), 1)
+}
+
+// leak brings the bucket to the present moment.
+func (c *simCarrier) leak() {
+	p := &c.pace
+	p.level = max(p.level-time.Duration(c.w.now-p.at).Seconds()*c.limits.CPS, 0)
+	p.at = c.w.now
+}
+
+// paced judges the calls that a step has begin at carriers. It is judged when the engine decides it: how long the
+// store takes to agree is not in its power, and it may agree to several steps at once.
+func (l *simLedger) paced(p *simProc, s *store.Step) {
+	for _, c := range l.w.carriers {
+		n := begins(s, c.name)
+		if c.limits.CPS == 0 || n == 0 {
+			continue
+		}
+		c.leak()
+		if c.pace.level > 0 {
+			l.w.seen.branch(pacedStart)
+		}
+		c.pace.level += float64(n)
+		const rounding = 1e-3
+		if most := c.burst() + float64(len(l.w.slots)-1); c.pace.level > most+rounding {
+			l.fail("%s begins %d calls at %s, which are %.2f above its pace of %v a second; at most %v may be",
+				p.name, n, c.name, c.pace.level, c.limits.CPS, most)
+		}
+		if begun, most := c.pace.second(l.w.now, n), int(c.limits.CPS+c.burst()); begun > most {
+			l.fail("%s begins %d calls at %s, which are %d within a second; at most %d may be", p.name, n, c.name, begun, most)
+		}
+	}
+}
+
+// second counts the calls of the second that ends now, with n that begin now.
+func (p *simPace) second(now int64, n int) int {
+	for range n {
+		p.latest = append(p.latest, now)
+	}
+	for now-p.latest[0] >= int64(time.Second) {
+		p.latest = p.latest[1:]
+	}
+	return len(p.latest)
+}
+
+// begins counts the calls that a step has begin at a carrier, also those that move there from another one.
+func begins(s *store.Step, carrier string) (n int) {
+	for i := range s.Claims {
+		if s.Claims[i].Carrier == carrier {
+			n += len(s.Claims[i].CallIDs)
+		}
+	}
+	for i := range s.Events {
+		if s.Events[i].Carrier == carrier {
+			n++
+		}
+	}
+	return n
+}
