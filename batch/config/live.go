@@ -108,10 +108,10 @@ type Replacer interface {
 // error, nothing has changed, and the error says why: an *[InvalidError] lists every mistake.
 //
 // A carrier of which the file says the same as before, its URL and its guard with what the environment has
-// for them, stays the same dialer. The others are opened, which needs what they name to be free: a local port
-// that the old one listens at is not. set is then given all of them, as [batch.Engine.SetDialers] takes
-// them, and the channel that it returns tells when those that are not among them any more may be closed. That
-// is done in the background; a [Lingerer] is kept open for longer.
+// for them, stays the same dialer. The others are opened while the old ones still have their calls. A local port that
+// both listen at is shared by two of SIP, where it is written alike. set is then given all of them, as
+// [batch.Engine.SetDialers] takes them, and the channel that it returns tells when those that are not among them any
+// more may be closed. That is done in the background; a [Lingerer] is kept open for longer.
 //
 // One Reload happens at a time; after Close it is ErrClosed.
 func (l *Live) Reload(set func(map[string]dialer.Dialer) (retired <-chan struct{}, err error)) (Changes, error) {

@@ -21,6 +21,7 @@ type account struct {
 	refusals uint64 // so many
 	letIn    bool   // there was a call, with credentials or without
 	demanded bool   // it rests for a challenge that cannot be answered
+	doubted  bool   // what brought them was challenged, perhaps for an old nonce: one finds out before others
 }
 
 // trial is the request that brings the credentials while nobody knows whether they are right.
@@ -63,7 +64,7 @@ func (a *account) left() (time.Duration, error) {
 func (a *account) enter() (mine *trial, wait <-chan struct{}, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.isTaken {
+	if a.isTaken && !a.doubted {
 		return nil, nil, nil
 	}
 	if _, err := a.left(); err != nil {
@@ -123,7 +124,7 @@ func (a *account) take(refusals uint64) {
 	if refusals != a.refusals {
 		return
 	}
-	a.isTaken, a.refused, a.letIn, a.demanded = true, time.Time{}, true, false
+	a.isTaken, a.refused, a.letIn, a.demanded, a.doubted = true, time.Time{}, true, false, false
 	a.end()
 }
 
@@ -132,6 +133,20 @@ func (a *account) count() uint64 {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.refusals
+}
+
+// isKnown says whether the credentials are known to be taken.
+func (a *account) isKnown() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.isTaken && !a.doubted
+}
+
+// doubt notes that what brought them was challenged.
+func (a *account) doubt() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.doubted = true
 }
 
 // admit notes that a call was let in that brought none: who asked for some is somebody behind the trunk.
@@ -169,7 +184,7 @@ func (a *account) refuse() time.Duration {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	wasTaken := a.isTaken
-	a.isTaken = false
+	a.isTaken, a.doubted = false, false
 	a.refusals++
 	if !wasTaken {
 		a.demanded, a.refused = false, time.Now()

@@ -72,7 +72,7 @@ func TestWhatComesByAConnectionIsAnsweredThroughAFlow(t *testing.T) {
 	require.NoError(t, err)
 	pool := d.stack.agent.TransportLayer().Pool("tcp")
 	answers := func() bool {
-		mine, ok := pool.Get(f.remote.String()).(*flow)
+		mine, ok := pool.Get(f.stream.RemoteAddr().String()).(*flow)
 		return ok && mine != f
 	}
 	require.Eventually(t, answers, 30*time.Second, time.Millisecond)
@@ -80,5 +80,5 @@ func TestWhatComesByAConnectionIsAnsweredThroughAFlow(t *testing.T) {
 	<-f.stream.read
 	require.True(t, answers())
 	f.stream.abandon()
-	require.Nil(t, pool.Get(f.remote.String()))
+	require.Nil(t, pool.Get(f.stream.RemoteAddr().String()))
 }

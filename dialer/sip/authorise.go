@@ -19,6 +19,7 @@ func (c *call) authorise(ctx context.Context, a *attempt) (v verdict, ok bool) {
 	if a.brings = a.cred.known(); !a.brings || a.trial != nil {
 		return verdict{}, true
 	}
+	begun := time.Now()
 	for {
 		mine, wait, err := a.t.account.enter()
 		switch {
@@ -26,6 +27,10 @@ func (c *call) authorise(ctx context.Context, a *attempt) (v verdict, ok bool) {
 			return c.turnedAway(a, err), false
 		case wait == nil:
 			a.trial, a.refusals = mine, a.t.account.count()
+			if time.Since(begun) > msg.T1 && c.stage < dialer.Accepted {
+				a.cred.forget() // to be challenged anew: an old nonce looks like a wrong secret
+				a.brings = false
+			}
 			return verdict{}, true
 		}
 		patience, stop := elapsed(trialPatience)

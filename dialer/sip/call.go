@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	msg "github.com/emiago/sipgo/sip"
@@ -254,16 +255,16 @@ func (c *call) dialog(tag string) *dialog {
 	return c.dialogs[tag]
 }
 
-// lastSeq is the number of our last request in the dialog with that tag, also in the past; 0: there was none.
-func (c *call) lastSeq(tag string) uint32 {
+// numbers is what numbers our requests in the dialog with that tag, also in the past; nil: there was none.
+func (c *call) numbers(tag string) *atomic.Uint32 {
 	if g := c.dialog(tag); g != nil {
-		return g.number()
+		return g.numbers
 	}
 	i := slices.IndexFunc(c.before, func(old pastDialog) bool { return old.tag == tag })
 	if i < 0 {
-		return 0
+		return nil
 	}
-	return c.before[i].seq
+	return c.before[i].numbers
 }
 
 // leaves says whether a call that was raised from the past is to be forgotten: the second time that

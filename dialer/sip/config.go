@@ -32,7 +32,8 @@ type Config struct {
 	Media media.Handler
 
 	// Listen is the local address, host:port, for UDP and TCP alike. Empty: every address, on a
-	// free port. Port 0: a free one.
+	// free port. Port 0: a free one. Dialers that are given the same address, with a port that is not 0, share it:
+	// see the package comment.
 	Listen string
 
 	// Advertise is the address that peers are told in Via and Contact, where it is not the
@@ -64,7 +65,8 @@ type Config struct {
 
 	// Trace is told every message that is sent or was received: on connections as it is read, which may be a
 	// part of one. Messages have whole numbers, metadata and answers to challenges in them. It is called from
-	// many goroutines, must not block and must not keep the bytes. Nil: nobody is told.
+	// many goroutines, must not block and must not keep the bytes. Where dialers share Listen, one is told: that whose
+	// call it is of, else the newest. Nil: nobody is told.
 	Trace func(way Direction, peer netip.AddrPort, message []byte)
 }
 

@@ -41,8 +41,8 @@ type Dialer struct {
 	second  time.Duration // a second of RFC 4028 and of Retry-After, shorter in tests
 }
 
-// New opens the local port and returns a dialer over the trunks. No trunk is spoken
-// to before the first call, but to ask whether it is there (Trunk.KeepAlive). The caller closes it.
+// New opens the local port, or shares it with a dialer that has it already, and returns a dialer over the trunks. No
+// trunk is spoken to before the first call, but to ask whether it is there (Trunk.KeepAlive). The caller closes it.
 func New(config Config) (*Dialer, error) {
 	config, err := config.withDefaults()
 	if err != nil {
@@ -53,28 +53,21 @@ func New(config Config) (*Dialer, error) {
 		return nil, err
 	}
 	allowed := newPeers(config.Trunks, config.Logger)
-	socket, listener, err := listen(config.Listen, allowed)
-	if err != nil {
-		return nil, err
-	}
 	d := &Dialer{
 		config: config, media: config.Media, log: config.Logger, peers: allowed, work: newWork(), book: newBook(),
 		second: time.Second,
 	}
-	socket.overhear, listener.streams.overhear = d.overhear, d.overhear
-	socket.trace, listener.streams.trace = config.Trace, config.Trace
-	socket.refused = d.bounced
-	if d.stack, err = newStack(socket, listener, d); err != nil {
-		return nil, errors.Join(err, socket.Close(), listener.Close())
-	}
 	if err := d.fallSilent(); err != nil {
-		return nil, errors.Join(err, socket.Close(), listener.Close())
+		return nil, err
+	}
+	if d.stack, err = stackAt(config.Listen); err != nil {
+		return nil, errors.Join(err, d.endSilence())
 	}
 	d.flows = newFlows(d.stack, d.work, host, port)
 	for _, t := range config.Trunks {
 		d.trunks = append(d.trunks, newTrunk(t, config.Resolver, allowed))
 	}
-	d.stack.serve()
+	d.stack.dialers.add(d)
 	d.keepAlive()
 	d.work.background(d.tidyFlows)
 	return d, nil
@@ -90,6 +83,13 @@ func (d *Dialer) fallSilent() (err error) {
 	}
 	d.media = d.quiet
 	return nil
+}
+
+func (d *Dialer) endSilence() error {
+	if d.quiet == nil {
+		return nil
+	}
+	return d.quiet.Close()
 }
 
 // Dial implements [dialer.Dialer].
@@ -129,8 +129,5 @@ func (d *Dialer) Close() error {
 		return nil
 	}
 	d.book.close()
-	if d.quiet != nil {
-		return errors.Join(d.stack.close(), d.quiet.Close())
-	}
-	return d.stack.close()
+	return errors.Join(d.stack.leave(d), d.endSilence())
 }

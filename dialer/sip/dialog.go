@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	msg "github.com/emiago/sipgo/sip"
@@ -26,7 +27,8 @@ type dialog struct {
 	acked    chan struct{} // closed when the answer to the INVITE was acknowledged, or could not be
 	moved    chan *flow    // holds the connection that took the place of a lost one
 	isAcked  sync.Once
-	offering chan struct{} // holds a token while an offer is under way, of ours or of theirs
+	offering chan struct{}  // holds a token while an offer is under way, of ours or of theirs
+	numbers  *atomic.Uint32 // of our last request; those of one tag share it, as a PRACK may leave while we hang up
 
 	mu        sync.Mutex
 	flow      *flow // that the INVITE left by, or what took its place
@@ -35,7 +37,6 @@ type dialog struct {
 	target    msg.Uri
 	named     bool // the peer has named it
 	routes    []msg.Uri
-	seq       uint32 // of our last request
 	remoteSeq uint32 // of theirs
 	ackSeq    uint32 // of the re-INVITE whose answer awaits an ACK
 	reliable  uint64 // RSeq of the last reliable provisional response
@@ -55,9 +56,10 @@ func newDialog(inv *invite, res *msg.Response) *dialog {
 	g := &dialog{
 		c: inv.c, t: inv.t, flow: inv.flow, cred: inv.cred, tag: toTag(res),
 		from: clone(inv.req.From()), to: clone(inv.req.To()),
-		target: *inv.req.Recipient.Clone(), seq: inv.req.CSeq().SeqNo, acks: make(chan *msg.Request, 1),
+		target: *inv.req.Recipient.Clone(), numbers: &atomic.Uint32{}, acks: make(chan *msg.Request, 1),
 		ended: make(chan struct{}), offering: make(chan struct{}, 1), acked: make(chan struct{}), moved: make(chan *flow, 1),
 	}
+	g.numbers.Store(inv.req.CSeq().SeqNo)
 	if g.tag != "" {
 		g.to.Params.Add("tag", g.tag)
 	}
@@ -68,7 +70,12 @@ func newDialog(inv *invite, res *msg.Response) *dialog {
 // follow counts on from the early dialog of the same tag, in which a PRACK may have left (RFC 3261, section 12.2.1.1),
 // and takes over what that has taken.
 func (g *dialog) follow(c *call) {
-	g.seq = max(g.seq, c.lastSeq(g.tag))
+	if numbers := c.numbers(g.tag); numbers != nil {
+		for n := numbers.Load(); n < g.numbers.Load() && !numbers.CompareAndSwap(n, g.numbers.Load()); {
+			n = numbers.Load()
+		}
+		g.numbers = numbers
+	}
 	early := c.dialog(g.tag)
 	if early == nil || c.isActive(early) {
 		return
@@ -77,13 +84,6 @@ func (g *dialog) follow(c *call) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.removes = append(g.removes, removes...)
-}
-
-// number is that of our last request.
-func (g *dialog) number() uint32 {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.seq
 }
 
 func clone[H msg.Header](h H) H {
@@ -141,11 +141,7 @@ func usable(uri msg.Uri) bool {
 
 // request makes the next request in the dialog, and finds the way for it.
 func (g *dialog) request(ctx context.Context, method msg.RequestMethod) (*msg.Request, *flow, error) {
-	g.mu.Lock()
-	g.seq++
-	seq := g.seq
-	g.mu.Unlock()
-	return g.numbered(ctx, method, seq)
+	return g.numbered(ctx, method, g.numbers.Add(1))
 }
 
 // numbered makes a request with the route set of RFC 3261, section 12.2.1.1.
@@ -193,7 +189,9 @@ func (g *dialog) routed() (next, target msg.Uri, routes []msg.Uri) {
 func (g *dialog) send(
 	ctx context.Context, method msg.RequestMethod, complete func(*msg.Request, *flow),
 ) (*msg.Response, error) {
-	for tries := 1; ; tries++ {
+	p := proof{g: g, beside: method == msg.PRACK}
+	defer p.end()
+	for {
 		req, f, err := g.request(ctx, method)
 		if err != nil {
 			return nil, err
@@ -202,30 +200,17 @@ func (g *dialog) send(
 		if req.Body() == nil {
 			req.SetBody(nil)
 		}
-		if err := g.cred.apply(req); err != nil {
+		if err := p.apply(req); err != nil {
 			return nil, err
 		}
 		res, err := g.c.d.stack.transact(ctx, f, req)
 		if err != nil {
 			return nil, err
 		}
-		if !g.again(method, res, tries) {
+		if !p.again(ctx, res) {
 			return res, nil
 		}
 	}
-}
-
-// again says whether a request is sent once more, with an answer to its challenge. What becomes of a PRACK says nothing
-// of the INVITE that is under way, and whose credentials nobody may have looked at yet.
-func (g *dialog) again(method msg.RequestMethod, res *msg.Response, tries int) bool {
-	switch {
-	case method == msg.PRACK:
-		return isChallenge(res) && tries < mostTries && g.cred.learnBeside(res)
-	case isChallenge(res):
-		return g.cred.learn(res) // which ends somewhen
-	}
-	g.cred.taken()
-	return false
 }
 
 func isChallenge(res *msg.Response) bool {

@@ -40,15 +40,8 @@ const (
 	mostAlike, mostAnswers = 2, 4
 )
 
-// learn takes the challenges of a 401 or 407, and says whether there is sense in sending
-// the request again.
-func (c *credentials) learn(res *msg.Response) (again bool) {
-	again, _ = c.judge(res)
-	return again
-}
-
-// judge is learn, and also says whether the challenges mean that the credentials are wrong: the same realm
-// challenges what brought them, for no other reason.
+// judge takes the challenges of a 401 or 407, and says whether there is sense in sending the request again, and whether
+// the challenges mean that the credentials are wrong: the same realm challenges what brought them, for no other reason.
 func (c *credentials) judge(res *msg.Response) (again, wrong bool) {
 	if c.user == "" {
 		return false, false
@@ -90,7 +83,7 @@ func (c *credentials) obstacle(res *msg.Response) error {
 	return fmt.Errorf("the realm %q is none that is answered", printable(challenges[0].Realm))
 }
 
-// learnBeside is learn for a request that is under way beside the INVITE: how often that was tried does not count for
+// learnBeside is judge for a request that is under way beside the INVITE: how often that was tried does not count for
 // it, nor the other way round.
 func (c *credentials) learnBeside(res *msg.Response) (again bool) {
 	if c.user == "" {
@@ -170,6 +163,13 @@ func (c *credentials) passed() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.isPassing = true
+}
+
+// forget forgets the challenges, which have become old.
+func (c *credentials) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.accepted = nil
 }
 
 // known says whether there is anything to answer.

@@ -22,7 +22,7 @@
 //	               challenges first in a call)
 //	channels, cps, burst
 //	               what the trunks admit together (default: no limit)
-//	listen         the local address, host:port (default: any, on a free port)
+//	listen         the local address, host:port (default: any, on a free port); see "Two dialers at one port"
 //	advertise      the address, host or host:port, that peers are told, behind a NAT
 //	connect_timeout
 //	               how long opening a connection may take (default: 4s)
@@ -115,6 +115,19 @@
 // is a [dialer.UnavailableError]; later it is somebody behind the trunk who challenges, and without a next trunk the
 // call is dial_failed. A nonce that is always stale is a [dialer.UnavailableError].
 //
+// # Credentials in a call
+//
+// A BYE, a re-INVITE, an UPDATE or an INFO may be challenged, too, perhaps by somebody else than the INVITE was. Such a
+// request brings the user and the secret at once only where the last one that did, in any call over the trunk, was let
+// in by it, and the trunk does not rest for a wrong secret; else it leaves without, and is sent again when it has been
+// challenged. Where one that brought them is challenged again, or one was refused before, one request at a time finds
+// out, and others wait for it, for 6s at the longest. Two that are refused one after the other begin a rest
+// (auth_rest) in which no request in a call is sent again with them: such a BYE is refused, and the log says that the
+// call may be live. That keeps no call from being placed, as who refuses those need not be who takes calls. While the
+// trunk rests for a secret that it refused to an INVITE, requests in calls bring it neither. An ACK has the credentials
+// of its INVITE (RFC 3261, section 22.1), and so has a PRACK, which leaves while that is under way: what becomes of it
+// says nothing of the secret.
+//
 // # Challenges behind a provisional response
 //
 // An INVITE that is challenged behind a 181, 182 or 183 is sent again to the same server, with credentials: the one
@@ -165,6 +178,24 @@
 //	agent_left_at when the agent hung up before the answer
 //	ended_at      the end
 //	media_*       what the media session tells, see package media
+//
+// # Messages that are not well-formed
+//
+// An answer means that somebody is on the phone, so it is not dropped for what does not matter. A message that is
+// well-formed passes untouched. In another one, lines that are no header are left out, with what is folded onto them;
+// lines may end with LF alone; the length is that of what came, where Content-Length is missing, contradicts itself or
+// is more than a datagram has. White space may be where RFC 3261, section 25.1 allows it. A header whose value cannot
+// be read is as if it were not there, but for the tag in From and To and the branch in Via, by which a message is
+// found. What has no first line that can be read, or is longer than 65535 bytes, is no message: it is dropped, and the
+// log has the address now and then. On a connection the next message is looked for behind it, by a line with SIP/2.0 at
+// its beginning or its end, so that the connection stays, and the calls on it.
+//
+// # Two dialers at one port
+//
+// Dialers of one process whose listen is the same, with a port that is not 0, share the socket, and the last one to be
+// closed closes it. So a carrier can be replaced while its calls go on: see batch/config. A message is for the dialer
+// whose call it is of, by its Call-ID, whatever it came by; any other request is for the one that was opened last. All
+// peers of one of them may send.
 //
 // # Who may send to us
 //

@@ -36,3 +36,10 @@ func (d *Dialer) EndRests() {
 		t.mu.Unlock()
 	}
 }
+
+// IsShared says whether the process listens at the address for whoever asks for it.
+func IsShared(address string) bool {
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	return shared.open[address] != nil
+}

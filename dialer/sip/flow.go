@@ -30,6 +30,7 @@ type flow struct {
 	gone   <-chan struct{} // closed when the connection was lost; nil: there is none to lose
 	down   *atomic.Bool    // it is lost; nil: see gone
 	stream *stream         // nil: there is no connection
+	name   string          // by which sipgo knows the host of a connection; empty: by its address
 
 	users atomic.Int32 // what needs it to be there
 	stale atomic.Bool  // new calls open another one
@@ -47,6 +48,7 @@ func (e *writeError) Unwrap() error { return e.err }
 
 // WriteMsg implements sipgo's Connection.
 func (f *flow) WriteMsg(m msg.Message) error {
+	f.unname(m)
 	b := buffer()
 	defer buffers.Put(b)
 	m.StringWrite(b)
@@ -54,6 +56,18 @@ func (f *flow) WriteMsg(m msg.Message) error {
 		return &writeError{n, err}
 	}
 	return nil
+}
+
+// unname tells the peer its address (RFC 3581, section 4), and not the name by which sipgo knows the connection.
+func (f *flow) unname(m msg.Message) {
+	via := m.Via()
+	if f.name == "" || via == nil {
+		return
+	}
+	if received, _ := via.Params.Get("received"); received == f.name {
+		via.Params.Add("received", f.remote.Addr().String())
+		via.Params.Add("rport", strconv.Itoa(int(f.remote.Port())))
+	}
 }
 
 // wire is the message as it leaves.

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,8 +22,9 @@ type flows struct {
 	host  string // what peers are told, empty: the local address
 	port  uint16 // likewise, 0: the socket's
 
+	closed atomic.Bool // nothing is sent any more
+
 	mu      sync.Mutex
-	opened  uint64 // so many
 	packets map[netip.AddrPort]*flow
 	streams map[streamKey]*opening
 	left    []*flow // connections that are used for nothing new
@@ -133,7 +135,12 @@ func (fs *flows) packet(remote netip.AddrPort) (*flow, error) {
 	socket := fs.stack.socket
 	f := &flow{
 		transport: UDP, remote: remote, host: host, port: fs.portFor(socket.port()),
-		write: func(b []byte) (int, error) { return socket.send(b, remote) },
+		write: func(b []byte) (int, error) {
+			if fs.closed.Load() {
+				return 0, errClosed
+			}
+			return socket.send(b, remote)
+		},
 	}
 	f.touch()
 	fs.add(f)
@@ -230,8 +237,7 @@ func openStream(ctx context.Context, key streamKey) (net.Conn, error) {
 
 // add is called with the lock held.
 func (fs *flows) add(f *flow) {
-	fs.opened++
-	f.key = flowKey(fs.opened)
+	f.key = flowKey(fs.stack.flows.Add(1))
 	f.destination = f.remote.String()
 	fs.stack.register(f)
 }
@@ -268,6 +274,24 @@ func (fs *flows) tidy(idle time.Duration, isServer func(netip.AddrPort) bool) {
 		}
 		return idle
 	})
+}
+
+// close is called when nothing is under way any more. The socket goes on, so what sipgo would send again is not sent.
+func (fs *flows) close() {
+	fs.closed.Store(true)
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	for _, f := range fs.packets {
+		fs.stack.unregister(f)
+	}
+	for _, o := range fs.streams {
+		if <-o.done; o.err == nil {
+			fs.end(o.flow)
+		}
+	}
+	for _, f := range fs.left {
+		fs.end(f)
+	}
 }
 
 // end is called with the lock held.

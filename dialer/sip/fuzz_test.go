@@ -1,6 +1,8 @@
 package sip
 
 import (
+	"bytes"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -46,15 +48,35 @@ func FuzzDescription(f *testing.F) {
 	})
 }
 
-// FuzzFirstMessage cuts a stream into messages.
-func FuzzFirstMessage(f *testing.F) {
-	f.Add([]byte("A\r\nContent-Length: 3\r\n\r\nabcB\r\nl: 0\r\n\r\n"))
-	f.Add([]byte("\r\n\r\n\r\n"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		for len(b) > 0 {
-			n := firstMessage(b)
-			require.Positive(t, n)
-			b = b[n:]
+// FuzzFrames cuts a stream into messages, in whatever pieces it comes: all of it that is passed on is what sipgo's
+// parser takes, at which a connection would end.
+func FuzzFrames(f *testing.F) {
+	f.Add([]byte("OPTIONS sip:a SIP/2.0\r\nContent-Length: 3\r\n\r\nabcSIP/2.0 200 OK\r\nl: 0\r\n\r\n"), 7)
+	f.Add([]byte("\r\n\r\n\r\nSIP/2.0 180\nTo: <\r\nl: 1\r\n 2\r\n\r\nv=0\r\ngarbage\r\nBYE sip:a SIP/2.0\r\nVia\r\n\r\n"), 1)
+	f.Add([]byte("SIP/2.0 200 OK\r\nContact: <sip:a>, <\r\nVia: SIP / 2.0 / UDP a , b\r\nl: 70000\r\n\r\n"), 3)
+	f.Fuzz(func(t *testing.T, b []byte, piece int) {
+		var cut frames
+		stream := lenient.NewSIPStream()
+		defer stream.Close()
+		for part := range slices.Chunk(b, max(piece, 1)) {
+			if cut.read(bytes.NewReader(part)) != nil {
+				continue // there was nothing
+			}
+			for raw, o := cut.next(); raw != nil; raw, o = cut.next() {
+				m := mended(raw, true)
+				if keepAlive(raw) == 0 {
+					require.Equal(t, outlineOf(raw), o)
+				}
+				if len(m) == 0 || len(bytes.Trim(m, "\r\n")) == 0 {
+					continue
+				}
+				require.Equal(t, m, mended(m, true), "what was mended is whole")
+				var whole int
+				require.NoError(t, stream.ParseSIPStream(m, func(msg.Message) { whole++ }), "%q", m)
+				require.Equal(t, 1, whole, "%q", m)
+				_, err := lenient.ParseSIP(m)
+				require.NoError(t, err)
+			}
 		}
 	})
 }
@@ -64,18 +86,17 @@ func FuzzResponse(f *testing.F) {
 	f.Add("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP x;branch=z9hG4bKx\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>;tag=2\r\n" +
 		"Call-ID: x\r\nCSeq: 1 INVITE\r\nContact: <sip:e@f;transport=tcp>\r\nRecord-Route: <sip:g;lr>, <sip:h>\r\n\r\n")
 	f.Fuzz(func(t *testing.T, raw string) {
-		m, err := msg.ParseMessage([]byte(raw))
-		if err != nil {
-			return
-		}
-		res, ok := m.(*msg.Response)
-		if !ok {
+		res := parseResponse(mended([]byte(raw), false))
+		if res == nil {
 			return
 		}
 		callIDOf(res)
 		branchOf(res)
 		methodOf(res)
 		inv := testInvite()
+		if res.IsProvisional() {
+			return // the way is looked for beside
+		}
 		g := newDialog(inv, res)
 		g.t.SameAddress = true
 		req, _, err := g.request(t.Context(), msg.BYE)

@@ -18,7 +18,7 @@ const ackPatience = 300 * time.Millisecond
 func (g *dialog) beginAck(inv *invite) {
 	next, _, _ := g.routed()
 	if f := g.knownWay(next); f != nil { // as nearly always
-		g.acknowledge(context.Background(), inv)
+		g.acknowledgeBy(context.Background(), inv)
 		return
 	}
 	if !g.c.d.work.background(func(ctx context.Context) { g.acknowledge(ctx, inv) }) {
@@ -29,9 +29,14 @@ func (g *dialog) beginAck(inv *invite) {
 // acknowledge sends the ACK of an answer to the INVITE (RFC 3261, section 13.2.2.4), and keeps it
 // for when the answer comes again. Where no way is found in time it goes the way of the INVITE.
 func (g *dialog) acknowledge(ctx context.Context, inv *invite) {
-	defer g.isAcked.Do(func() { close(g.acked) })
 	finding, cancel := context.WithTimeout(ctx, ackPatience)
 	defer cancel()
+	g.acknowledgeBy(finding, inv)
+}
+
+// acknowledgeBy is acknowledge as long as the context of finding the way is not over.
+func (g *dialog) acknowledgeBy(finding context.Context, inv *invite) {
+	defer g.isAcked.Do(func() { close(g.acked) })
 	req, f, err := g.numbered(finding, msg.ACK, inv.req.CSeq().SeqNo)
 	if err != nil {
 		g.c.d.log.Warn("no way for an ACK", "trunk", g.t.Name, "call", g.c.in.ID, "error", err)

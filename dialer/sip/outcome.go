@@ -97,12 +97,15 @@ func (c *call) outcome(e ending) dialer.Outcome {
 	c.detail("sip_call_id", c.id)
 	c.detail("reason", printable(e.because))
 	c.detail("q850_cause", causeOf(e.because))
-	for key, at := range map[string]time.Time{
-		"invite_at": c.at.invite, "trying_at": c.at.trying, "ringing_at": c.at.ringing,
-		"answered_at": c.at.answered, "acked_at": c.at.acked, "ended_at": c.at.ended,
+	for _, it := range [...]struct {
+		key string
+		at  time.Time
+	}{
+		{"invite_at", c.at.invite}, {"trying_at", c.at.trying}, {"ringing_at", c.at.ringing},
+		{"answered_at", c.at.answered}, {"acked_at", c.at.acked}, {"ended_at", c.at.ended},
 	} {
-		if !at.IsZero() {
-			c.details[key] = stamp(at)
+		if !it.at.IsZero() {
+			c.details[it.key] = stamp(it.at)
 		}
 	}
 	return dialer.Outcome{

@@ -42,22 +42,32 @@ func (d *Dialer) overhear(raw []byte) {
 // idAndBranch reads the Call-ID, and the branch of the topmost Via, of a message that is not parsed yet.
 func idAndBranch(raw []byte) (id, branch string) {
 	for line := range bytes.SplitSeq(raw, []byte("\n")) {
-		name, value, ok := strings.Cut(string(line), ":")
-		if len(bytes.TrimSpace(line)) == 0 {
-			return id, branch
+		name, value, ok := bytes.Cut(line, []byte(":"))
+		if !ok {
+			if len(bytes.TrimSpace(line)) == 0 {
+				return id, branch
+			}
+			continue
 		}
-		switch name = strings.TrimSpace(name); {
-		case !ok:
-		case strings.EqualFold(name, "Call-ID"), strings.EqualFold(name, "i"):
-			id = strings.TrimSpace(value)
-		case branch == "" && (strings.EqualFold(name, "Via") || strings.EqualFold(name, "v")):
-			branch = branchIn(value)
+		switch name = bytes.TrimSpace(name); {
+		case id == "" && isNamed(name, "Call-ID", 'i'):
+			id = string(bytes.TrimSpace(value))
+		case branch == "" && isNamed(name, "Via", 'v'):
+			branch = branchIn(string(value))
 		}
 		if id != "" && branch != "" {
 			return id, branch
 		}
 	}
 	return id, branch
+}
+
+// isNamed says whether a header has that name or its compact form.
+func isNamed(name []byte, full string, compact byte) bool {
+	if len(name) == 1 {
+		return name[0]|0x20 == compact
+	}
+	return len(name) == len(full) && strings.EqualFold(string(name), full)
 }
 
 func branchIn(via string) string {

@@ -2,44 +2,130 @@ package sip
 
 import (
 	"bytes"
-	"errors"
+	"reflect"
+	"strconv"
+	"strings"
 
 	msg "github.com/emiago/sipgo/sip"
 )
 
-var errParser = errors.New("the parser fails at a header")
+// lenient is the parser of all messages.
+//
+//nolint:gochecknoglobals // it is not changed
+var lenient = newParser(msg.DefaultHeadersParser())
 
-// newParser returns sipgo's parser, in which a panic at a header is an error. On a connection it would end the
-// process, at a message that anybody may have made whom a trunk passes on.
+// newParser returns sipgo's parser, which takes a message though one of its headers cannot be read: an answered call
+// is not to be lost for a Contact that is none. A panic at a header is no more than that: it may be made by anybody
+// whom a trunk passes on.
 func newParser(headers map[string]msg.HeaderParser) *msg.Parser {
 	safe := map[string]msg.HeaderParser{}
 	for name, parse := range headers {
 		safe[name] = func(name []byte, value string) (h msg.Header, err error) {
 			defer func() {
 				if recover() != nil {
-					h, err = nil, errParser
+					h, err = instead(string(name), value), nil
 				}
 			}()
-			return parse(name, value)
+			h, err = parse(name, value)
+			if err != nil && reflect.TypeOf(err) != commaError {
+				return instead(string(name), value), nil
+			}
+			return h, err
 		}
+	}
+	for _, name := range []string{"via", "v"} {
+		if parse := safe[name]; parse != nil {
+			safe[name] = viaParser(parse)
+		}
+	}
+	if headers["cseq"] != nil {
+		safe["cseq"] = parseCSeq
 	}
 	return msg.NewParser(msg.WithHeadersParsers(safe))
 }
 
-// harmless says whether the parser survives the first line of a request. That of a response is two numbers.
-func harmless(b []byte) (ok bool) {
-	line, _, found := bytes.Cut(b, []byte("\r\n"))
-	if !found || bytes.HasPrefix(line, []byte("SIP/2.0 ")) {
-		return true
+// commaError is the type of the error by which a parser says that there is another value behind a comma.
+//
+//nolint:gochecknoglobals // it is not changed
+var commaError = func() reflect.Type {
+	_, err := msg.DefaultHeadersParser()["route"]([]byte("route"), "<sip:a>,<sip:b>")
+	return reflect.TypeOf(err)
+}()
+
+// instead is what stands for a header that cannot be read: the tag or the branch, where there is one, since the message
+// is found by it. Any other one is not looked for under that name again, as sipgo would do.
+func instead(name, value string) msg.Header {
+	nobody := msg.Uri{Scheme: "sip", Host: "invalid.invalid"} // RFC 6761
+	switch tag, branch := paramIn(value, "tag"), paramIn(value, "branch"); {
+	case tag != "" && (name == "to" || name == "t"):
+		return &msg.ToHeader{Address: nobody, Params: msg.HeaderParams{{K: "tag", V: tag}}}
+	case tag != "" && (name == "from" || name == "f"):
+		return &msg.FromHeader{Address: nobody, Params: msg.HeaderParams{{K: "tag", V: tag}}}
+	case branch != "" && (name == "via" || name == "v"):
+		return &msg.ViaHeader{
+			ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: "UDP", Host: nobody.Host,
+			Params: msg.HeaderParams{{K: "branch", V: branch}},
+		}
 	}
+	return msg.NewHeader("Unreadable", value)
+}
+
+// paramIn looks for a parameter in a value that cannot be read.
+func paramIn(value, name string) string {
+	for param := range strings.SplitSeq(value, ";") {
+		key, text, _ := strings.Cut(param, "=")
+		if strings.EqualFold(strings.TrimSpace(key), name) {
+			text, _, _ = strings.Cut(text, ",")
+			return strings.Trim(text, " \t<>\"")
+		}
+	}
+	return ""
+}
+
+// viaParser takes white space where RFC 3261, section 25.1 allows it, and sipgo does not.
+func viaParser(parse msg.HeaderParser) msg.HeaderParser {
+	return func(name []byte, value string) (msg.Header, error) {
+		if protocol, _, _ := strings.Cut(value, ";"); strings.Contains(protocol, " /") || strings.Contains(protocol, "/ ") {
+			tight := strings.Join(strings.Fields(strings.ReplaceAll(protocol, "/", " / ")), " ")
+			value = strings.Replace(value, protocol, strings.ReplaceAll(tight, " / ", "/"), 1)
+		}
+		h, err := parse(name, value)
+		if via, ok := h.(*msg.ViaHeader); ok {
+			for i, param := range via.Params {
+				via.Params[i] = msg.HeaderKV{K: strings.TrimSpace(param.K), V: strings.TrimSpace(param.V)}
+				if strings.EqualFold(via.Params[i].K, "branch") {
+					via.Params[i].K = "branch"
+				}
+			}
+		}
+		return h, err
+	}
+}
+
+// parseCSeq reads a CSeq with any white space in it. A response is known by the method alone.
+func parseCSeq(_ []byte, value string) (msg.Header, error) {
+	digits, method, _ := strings.Cut(strings.TrimSpace(value), " ")
+	if i := strings.IndexByte(digits, '\t'); i >= 0 {
+		digits, method = digits[:i], digits[i:]+" "+method
+	}
+	const most = 1<<31 - 1 // RFC 3261, section 8.1.1.5
+	method = strings.TrimSpace(method)
+	if seq, err := strconv.ParseUint(digits, 10, 32); err == nil && seq <= most && isToken(method) {
+		return &msg.CSeqHeader{SeqNo: uint32(seq), MethodName: msg.RequestMethod(method)}, nil
+	}
+	return msg.NewHeader("Unreadable", value), nil
+}
+
+// startsRequest says whether the parser takes the first line of a request, at which it must not panic.
+func startsRequest(line []byte) (ok bool) {
 	defer func() {
 		if recover() != nil {
 			ok = false
 		}
 	}()
-	//nolint:errcheck,gosec // whether it can be read is not asked
-	msg.ParseMessage(append(bytes.Clone(line), "\r\n\r\n"...))
-	return true
+	m, err := msg.ParseMessage(append(bytes.Clone(line), "\r\n\r\n"...))
+	_, isRequest := m.(*msg.Request)
+	return err == nil && isRequest
 }
 
 // parseResponse reads a whole message. Nil: it is no response that can be read.
@@ -49,7 +135,7 @@ func parseResponse(raw []byte) (res *msg.Response) {
 			res = nil
 		}
 	}()
-	m, err := msg.ParseMessage(raw)
+	m, err := lenient.ParseSIP(raw)
 	if err != nil {
 		return nil
 	}

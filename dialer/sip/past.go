@@ -2,6 +2,7 @@ package sip
 
 import (
 	"slices"
+	"sync/atomic"
 
 	msg "github.com/emiago/sipgo/sip"
 
@@ -20,8 +21,8 @@ type past struct {
 }
 
 type pastDialog struct {
-	tag string // theirs
-	seq uint32 // of our last request
+	tag     string // theirs
+	numbers *atomic.Uint32
 }
 
 type pastInvite struct {
@@ -48,7 +49,7 @@ func (c *call) bury() *past {
 		}
 	}
 	for tag, g := range c.dialogs {
-		p.dialogs = append(p.dialogs, pastDialog{tag, g.number()})
+		p.dialogs = append(p.dialogs, pastDialog{tag, g.numbers})
 		p.removes = append(p.removes, g.given()...)
 	}
 	return p

@@ -108,6 +108,13 @@ func (p *peer) drop() {
 	}
 }
 
+// open returns the connections so far.
+func (p *peer) open() map[net.Conn]bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return maps.Clone(p.conns)
+}
+
 func (p *peer) addr() string { return net.JoinHostPort(p.host, strconv.Itoa(p.port)) }
 
 // contact is the peer's own address in a URI.

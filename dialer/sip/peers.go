@@ -2,7 +2,6 @@ package sip
 
 import (
 	"log/slog"
-	"net"
 	"net/netip"
 	"slices"
 	"sync"
@@ -16,6 +15,7 @@ type peers struct {
 	log      *slog.Logger
 	dropped  atomic.Uint64 // datagrams and connections of others
 	told     seldom
+	garbled  seldom
 
 	mu    sync.RWMutex
 	users map[netip.Addr]int // how many need the address
@@ -66,7 +66,10 @@ func (p *peers) admits(addr netip.Addr) bool {
 	return false
 }
 
-func (p *peers) admitsRemote(conn net.Conn) bool {
-	addr, ok := conn.RemoteAddr().(*net.TCPAddr)
-	return ok && p.admits(addr.AddrPort().Addr())
+// unread tells now and then of a message that is none.
+func (p *peers) unread(from netip.AddrPort) {
+	if p.garbled.may() {
+		p.log.Warn("what a SIP peer sends cannot be read as a message, and is dropped",
+			"address", from.Addr().Unmap().String())
+	}
 }

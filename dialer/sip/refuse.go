@@ -110,6 +110,9 @@ func (c *call) refuse(a *attempt, res *msg.Response) verdict {
 	if isChallenge(res) && c.stage < dialer.Accepted {
 		return c.unanswerable(a, res, e)
 	}
+	if isChallenge(res) && (c.alerted || c.plays) {
+		e.message = "it asked for credentials when a phone may have rung already: " + printable(res.StartLine())
+	}
 	if !res.IsServerError() || res.StatusCode == msg.StatusGatewayTimeout || c.stage >= dialer.Accepted {
 		return over(e)
 	}

@@ -48,15 +48,17 @@ func (g *dialog) reinvite(ctx context.Context) (*msg.Response, error) {
 	if err != nil {
 		return nil, errOver
 	}
+	p := proof{g: g}
+	defer p.end()
 	for {
-		res, err := g.reinviteOnce(ctx, offer)
-		if err != nil || !isChallenge(res) || !g.cred.learn(res) { // which ends somewhen
+		res, err := g.reinviteOnce(ctx, offer, &p)
+		if err != nil || !p.again(ctx, res) {
 			return res, err
 		}
 	}
 }
 
-func (g *dialog) reinviteOnce(ctx context.Context, offer []byte) (*msg.Response, error) {
+func (g *dialog) reinviteOnce(ctx context.Context, offer []byte, p *proof) (*msg.Response, error) {
 	req, f, err := g.request(ctx, msg.INVITE)
 	if err != nil {
 		return nil, err
@@ -66,7 +68,7 @@ func (g *dialog) reinviteOnce(ctx context.Context, offer []byte) (*msg.Response,
 	req.AppendHeader(msg.NewHeader("Supported", "timer"))
 	askFor(req, g.c.timer.interval(), 0, "uac")
 	setSDP(req, offer)
-	if err := g.cred.apply(req); err != nil {
+	if err := p.apply(req); err != nil {
 		return nil, err
 	}
 	f = g.enlarge(ctx, req, f)

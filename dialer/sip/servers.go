@@ -49,7 +49,7 @@ func (d *Dialer) Servers() []ServerStatus {
 }
 
 // Dropped is how many datagrams and connections were dropped so far because they came from addresses that belong to no
-// trunk and no call. It is safe for concurrent use.
+// trunk and no call. Where dialers share Config.Listen, it is counted by the newest. It is safe for concurrent use.
 func (d *Dialer) Dropped() uint64 { return d.peers.dropped.Load() }
 
 func (t *trunk) status() []ServerStatus {

@@ -3,7 +3,6 @@ package sip
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/netip"
 	"runtime"
@@ -17,19 +16,15 @@ import (
 // process is busy. The system may give less.
 const bufferSize = 8 << 20
 
-// socket is the one UDP socket of a dialer. It returns from ReadFrom only with what a
+// socket is the one UDP socket of a stack. It returns from ReadFrom only with what a
 // peer sent, and with an error only when it was closed: sipgo stops listening for good,
 // and in silence, on any other one.
 type socket struct {
 	*net.UDPConn
 
-	overhear func([]byte)                 // of every datagram; nil: nobody is told
-	refused  func(netip.AddrPort, []byte) // of every datagram of ours that reached nobody; nil: likewise
-	trace    trace
-
-	peers  *peers
-	deaf   atomic.Bool // what comes is dropped
-	closed chan struct{}
+	dialers *dialers
+	deaf    atomic.Bool // what comes is dropped
+	closed  chan struct{}
 
 	bounces sync.Mutex // one reads of them at a time
 	quoted  [1024]byte // the beginning of a datagram that reached nobody
@@ -37,7 +32,7 @@ type socket struct {
 
 // listen opens the socket and a TCP listener on the same port, since a peer is told one
 // address for both.
-func listen(address string, p *peers) (*socket, *listener, error) {
+func listen(address string, ds *dialers) (*socket, *listener, error) {
 	if address == "" {
 		address = ":0"
 	}
@@ -46,14 +41,14 @@ func listen(address string, p *peers) (*socket, *listener, error) {
 	for range attempts {
 		var s *socket
 		var l *listener
-		if s, l, err = listenOnce(address, p); err == nil {
+		if s, l, err = listenOnce(address, ds); err == nil {
 			return s, l, nil
 		}
 	}
 	return nil, nil, fmt.Errorf("sip: listening on %q: %w", address, err)
 }
 
-func listenOnce(address string, p *peers) (*socket, *listener, error) {
+func listenOnce(address string, ds *dialers) (*socket, *listener, error) {
 	packets, err := net.ListenPacket("udp", address) //nolint:noctx // it does not block
 	if err != nil {
 		return nil, nil, err
@@ -71,8 +66,8 @@ func listenOnce(address string, p *peers) (*socket, *listener, error) {
 	if err != nil {
 		return nil, nil, errors.Join(err, conn.Close())
 	}
-	l := &listener{Listener: tcp, peers: p, streams: newStreams(), log: p.log}
-	return &socket{UDPConn: conn, peers: p, closed: make(chan struct{})}, l, nil
+	l := &listener{Listener: tcp, dialers: ds, streams: newStreams(ds)}
+	return &socket{UDPConn: conn, dialers: ds, closed: make(chan struct{})}, l, nil
 }
 
 // ReadFrom implements net.PacketConn.
@@ -89,11 +84,15 @@ func (s *socket) ReadFrom(b []byte) (int, net.Addr, error) {
 			if !s.readBounces() {
 				pause(s.closed)
 			}
-		case s.peers.admits(from.Addr()) && !s.deaf.Load():
-			s.trace.received(from, b[:n])
-			if s.overhear != nil {
-				s.overhear(b[:n])
+		case s.dialers.admits(from.Addr()) && !s.deaf.Load():
+			s.dialers.received(from, b[:n])
+			m := mended(b[:n], false)
+			if len(m) == 0 || len(m) > len(b) {
+				s.dialers.unread(from)
+				continue
 			}
+			n = copy(b, m) // nearly always onto itself
+			s.dialers.overhear(b[:n])
 			return n, net.UDPAddrFromAddrPort(netip.AddrPortFrom(from.Addr().Unmap(), from.Port())), nil
 		}
 	}
@@ -111,7 +110,7 @@ func (s *socket) WriteTo(b []byte, addr net.Addr) (int, error) {
 // send writes a datagram. An error says that it did not leave.
 func (s *socket) send(b []byte, to netip.AddrPort) (int, error) {
 	to = netip.AddrPortFrom(to.Addr().Unmap(), to.Port())
-	s.trace.sent(to, b)
+	s.dialers.sent(to, b)
 	const attempts = 4
 	for range attempts - 1 {
 		n, err := s.WriteToUDPAddrPort(b, to)
@@ -138,9 +137,7 @@ func (s *socket) readBounces() (some bool) {
 			return some
 		}
 		some = true
-		if s.refused != nil {
-			s.refused(to, s.quoted[:n])
-		}
+		s.dialers.bounced(to, s.quoted[:n])
 	}
 }
 
@@ -191,9 +188,8 @@ func (s *socket) host() netip.Addr {
 type listener struct {
 	net.Listener
 
-	peers   *peers
+	dialers *dialers
 	streams *streams
-	log     *slog.Logger
 	told    seldom
 }
 
@@ -205,13 +201,13 @@ func (l *listener) Accept() (net.Conn, error) {
 			if !temporary(err) {
 				return nil, err
 			}
-			if l.told.may() {
-				l.log.Error("connections of SIP peers cannot be taken", "error", err)
+			if d := l.dialers.newest(); d != nil && l.told.may() {
+				d.log.Error("connections of SIP peers cannot be taken", "error", err)
 			}
 			pause(nil)
 			continue
 		}
-		if l.peers.admitsRemote(conn) {
+		if l.dialers.admits(remoteOf(conn).Addr()) {
 			return l.streams.add(newStream(conn)), nil
 		}
 		conn.Close() //nolint:gosec // nobody we know

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/emiago/sipgo"
@@ -20,23 +21,36 @@ type stack struct {
 	listener *listener
 	opened   map[Transport]*handover
 	serving  sync.WaitGroup
+
+	dialers *dialers      // whom it is for
+	address string        // by which it is shared; empty: it is not
+	users   int           // so many have it, where it is shared; guarded by shared.mu
+	flows   atomic.Uint64 // so many were registered
 }
 
-// receiver is told what belongs to no transaction of ours. Its methods are called
-// from many goroutines.
-type receiver interface {
-	request(req *msg.Request, tx msg.ServerTransaction)
-	stray(res *msg.Response)
+// newStack opens the port and begins to receive: what comes is dropped until a dialer is added.
+func newStack(address string) (*stack, error) {
+	ds := &dialers{}
+	s, l, err := listen(address, ds)
+	if err != nil {
+		return nil, err
+	}
+	st, err := stackOver(s, l, ds)
+	if err != nil {
+		return nil, errors.Join(err, s.Close(), l.Close())
+	}
+	st.serve()
+	return st, nil
 }
 
-func newStack(s *socket, l *listener, r receiver) (*stack, error) {
+func stackOver(s *socket, l *listener, ds *dialers) (*stack, error) {
 	// What sipgo logs has whole messages in it, with numbers and credentials.
 	discard := slog.New(slog.DiscardHandler)
 	agent, err := sipgo.NewUA(
-		sipgo.WithUserAgentParser(newParser(msg.DefaultHeadersParser())),
+		sipgo.WithUserAgentParser(lenient),
 		sipgo.WithUserAgentTransportLayerOptions(msg.WithTransportLayerLogger(discard)),
 		sipgo.WithUserAgentTransactionLayerOptions(
-			msg.WithTransactionLayerLogger(discard), msg.WithTransactionLayerUnhandledResponseHandler(r.stray)),
+			msg.WithTransactionLayerLogger(discard), msg.WithTransactionLayerUnhandledResponseHandler(ds.stray)),
 	)
 	if err != nil {
 		return nil, err
@@ -49,16 +63,15 @@ func newStack(s *socket, l *listener, r receiver) (*stack, error) {
 	if err != nil {
 		return nil, errors.Join(err, agent.Close())
 	}
-	server.OnNoRoute(r.request)
+	server.OnNoRoute(ds.request)
 	l.streams.adopt = func(s *stream) { adopt(agent.TransportLayer(), s) }
 	st := &stack{
-		agent: agent, client: client, server: server, socket: s, listener: l,
+		agent: agent, client: client, server: server, socket: s, listener: l, dialers: ds,
 		opened: map[Transport]*handover{TCP: newHandover(), TLS: newHandover()},
 	}
 	return st, nil
 }
 
-// serve begins to receive.
 func (st *stack) serve() {
 	//nolint:errcheck,gosec // each of them returns when it is closed, and for no other reason
 	for _, loop := range []func(){
@@ -120,8 +133,8 @@ func (st *stack) unregister(f *flow) {
 // connections, but no more of one that was lost, and complains on the process's log about each that leaves
 // then. The flow stays for as long as somebody may answer: sipgo would open a connection to where a message says.
 func adopt(layer *msg.TransportLayer, s *stream) {
-	f := &flow{transport: s.transport, remote: s.peer, write: s.Write}
-	pool, key := layer.Pool(string(s.transport)), s.RemoteAddr().String() // by which sipgo looks for it
+	pool, key := layer.Pool(string(s.transport)), s.RemoteAddr().String()
+	f := &flow{transport: s.transport, remote: s.peer, write: s.Write, name: s.name.IP.String()}
 	pool.Add(key, f)
 	s.abandon = func() { pool.CloseAndDelete(f, key) } //nolint:errcheck,gosec // unless another has the address by now
 }

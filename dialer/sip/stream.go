@@ -1,7 +1,6 @@
 package sip
 
 import (
-	"bytes"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -10,16 +9,15 @@ import (
 	"net/netip"
 	"runtime"
 	"slices"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-//nolint:gochecknoglobals // constants, which slices cannot be
-var contentLength, compactLength = []byte("content-length"), []byte("l")
-
 const writeTimeout = 5 * time.Second
+
+// streamPort tells the names of connections from those of flows.
+const streamPort = 2
 
 // stream is a TCP or TLS connection that several goroutines write whole messages to, and
 // that tells when it is gone. It is read by one.
@@ -33,19 +31,20 @@ type stream struct {
 	read chan struct{} // closed when sipgo reads no more
 	done sync.Once
 
+	name  net.TCPAddr  // by which sipgo looks for it, since several may lead to one address
 	heard atomic.Int64 // when something was read last, in nanoseconds since 1970
 	peer  netip.AddrPort
-	trace trace
 
 	transport Transport
 	adopt     func(*stream) // is told when sipgo begins to read; nil: nobody is
 	abandon   func()        // takes that back; nil: nobody was told
 	begun     sync.Once
 
-	forget   func()       // that it is open
-	overhear func([]byte) // of every message; nil: nobody is told
-	received []byte       // more than one message, used again and again
-	unread   []byte       // of that
+	forget  func() // that it is open
+	dialers *dialers
+	frames  frames
+	ready   [][]byte // messages that sipgo has not seen yet
+	queue   [][]byte // where they are kept
 }
 
 func newStream(conn net.Conn) *stream {
@@ -60,7 +59,8 @@ func newStream(conn net.Conn) *stream {
 
 // Read implements net.Conn. It returns no more than one message, so that sipgo begins with one before
 // it sees the next: see socket. Any error is the end of the connection, and to sipgo,
-// which would log what it was, that it was closed.
+// which would log what it was, that it was closed. What sipgo could not read never gets there: it would end the
+// connection by it.
 func (s *stream) Read(b []byte) (int, error) {
 	s.begun.Do(func() {
 		if s.adopt != nil {
@@ -68,76 +68,46 @@ func (s *stream) Read(b []byte) (int, error) {
 		}
 	})
 	runtime.Gosched()
-	if len(s.unread) == 0 {
-		n, err := s.Conn.Read(b)
-		if err != nil {
+	for len(s.ready) == 0 {
+		if err := s.frames.read(s.Conn); err != nil {
 			s.end()
 			return 0, io.EOF
 		}
 		s.heard.Store(time.Now().UnixNano())
-		if first := firstMessage(b[:n]); first == n {
-			return s.pass(b[:n])
-		}
-		s.received = append(s.received[:0], b[:n]...)
-		s.unread = s.received
-		s.overhearAll(s.unread)
+		s.collect()
 	}
-	n := copy(b, s.unread[:firstMessage(s.unread)])
-	s.unread = s.unread[n:]
-	return s.take(b[:n])
+	n := copy(b, s.ready[0])
+	if s.ready[0] = s.ready[0][n:]; len(s.ready[0]) == 0 {
+		s.ready = s.ready[1:]
+	}
+	return n, nil
 }
 
-// overhearAll has all messages overheard that arrived together: a refusal is not to be acted upon before the answer is
+// collect has all messages overheard that arrived together: a refusal is not to be acted upon before the answer is
 // known that came right behind it.
-func (s *stream) overhearAll(b []byte) {
-	for s.overhear != nil && len(b) > 0 {
-		n := firstMessage(b)
-		s.overhear(b[:n])
-		b = b[n:]
+func (s *stream) collect() {
+	s.queue = s.queue[:0]
+	for raw, o := s.frames.next(); raw != nil; raw, o = s.frames.next() {
+		s.dialers.received(s.peer, raw)
+		m := raw // what keeps the connection alive
+		if keepAlive(raw) == 0 {
+			m = mend(raw, o, true)
+		}
+		if len(m) == 0 || len(m) > mostBytes {
+			s.dialers.unread(s.peer)
+			continue
+		}
+		s.dialers.overhear(m)
+		s.queue = append(s.queue, m)
 	}
-}
-
-// pass has what is read overheard, and returns its length.
-func (s *stream) pass(b []byte) (int, error) {
-	s.overhearAll(b)
-	return s.take(b)
-}
-
-// take returns the length of what is read. A connection ends by what sipgo's parser would panic at, in a goroutine
-// of its own.
-func (s *stream) take(b []byte) (int, error) {
-	if !harmless(b) {
-		s.end()
-		return 0, io.EOF
-	}
-	s.trace.received(s.peer, b)
-	return len(b), nil
+	s.ready = s.queue
 }
 
 // heardSince says whether anything was read since then.
 func (s *stream) heardSince(t time.Time) bool { return s.heard.Load() >= t.UnixNano() }
 
-// firstMessage returns where the first message in b ends, or all of it if it ends behind that or
-// is none. It is for what arrives together; sipgo finds out for itself what belongs together.
-func firstMessage(b []byte) int {
-	head := bytes.Index(b, []byte("\r\n\r\n"))
-	if head < 0 {
-		return len(b)
-	}
-	end := head + len("\r\n\r\n")
-	for line := range bytes.SplitSeq(b[:head], []byte("\r\n")) {
-		name, value, _ := bytes.Cut(line, []byte(":"))
-		if name = bytes.TrimSpace(name); !bytes.EqualFold(name, contentLength) && !bytes.EqualFold(name, compactLength) {
-			continue
-		}
-		length, err := strconv.ParseUint(string(bytes.TrimSpace(value)), 10, 16)
-		if err != nil || int(length) > len(b)-end {
-			return len(b)
-		}
-		return end + int(length)
-	}
-	return end
-}
+// RemoteAddr implements net.Conn, for sipgo: no two connections have the same one.
+func (s *stream) RemoteAddr() net.Addr { return &s.name }
 
 // Write implements net.Conn.
 func (s *stream) Write(b []byte) (int, error) {
@@ -146,7 +116,7 @@ func (s *stream) Write(b []byte) (int, error) {
 	if err := s.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return 0, err
 	}
-	s.trace.sent(s.peer, b)
+	s.dialers.sent(s.peer, b)
 	n, err := s.Conn.Write(b)
 	if err != nil {
 		s.end() // what follows a part of a message is no message
@@ -186,21 +156,23 @@ func (s *stream) end() {
 
 // streams are the connections that are open. It is safe for concurrent use.
 type streams struct {
-	overhear func([]byte)  // is told of every message
-	adopt    func(*stream) // see stream
-	trace    trace
+	dialers *dialers
+	adopt   func(*stream) // see stream
 
 	mu   sync.Mutex
 	open map[*stream]bool
+	last uint64 // so many were opened
 }
 
-func newStreams() *streams { return &streams{open: map[*stream]bool{}} }
+func newStreams(ds *dialers) *streams { return &streams{dialers: ds, open: map[*stream]bool{}} }
 
 func (ss *streams) add(s *stream) *stream {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	ss.open[s] = true
-	s.overhear, s.adopt, s.trace = ss.overhear, ss.adopt, ss.trace
+	ss.last++
+	s.name = net.TCPAddr{IP: flowKey(ss.last).IP, Port: streamPort}
+	s.dialers, s.adopt = ss.dialers, ss.adopt
 	s.forget = func() {
 		ss.mu.Lock()
 		defer ss.mu.Unlock()

@@ -3,6 +3,7 @@ package sip
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"net/netip"
 	"testing"
@@ -81,9 +82,11 @@ func TestPeers(t *testing.T) {
 // sipgo stops listening for ever on an error that is not net.ErrClosed.
 func TestSocketOutlivesErrors(t *testing.T) {
 	t.Parallel()
-	p := newPeers(nil, nil)
+	p := newPeers(nil, slog.New(slog.DiscardHandler))
 	p.add(netip.MustParseAddr("127.0.0.1"))
-	s, l, err := listen("127.0.0.1:0", p)
+	ds := &dialers{}
+	ds.add(&Dialer{peers: p, book: newBook()})
+	s, l, err := listen("127.0.0.1:0", ds)
 	require.NoError(t, err)
 	defer l.Close()
 	require.NoError(t, s.SetReadDeadline(time.Unix(1, 0)), "every read fails")
@@ -100,10 +103,13 @@ func TestSocketOutlivesErrors(t *testing.T) {
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "udp", s.LocalAddr().String())
 	require.NoError(t, err)
 	defer conn.Close()
-	_, err = conn.Write([]byte("hello"))
-	require.NoError(t, err)
+	const hello = "SIP/2.0 200 hello\r\n\r\n"
+	for _, text := range []string{"no message", hello} {
+		_, err = conn.Write([]byte(text))
+		require.NoError(t, err)
+	}
 	require.NoError(t, s.SetReadDeadline(time.Time{}))
-	require.Equal(t, "hello", <-got)
+	require.Equal(t, hello, <-got)
 	require.NoError(t, s.Close())
 	require.Contains(t, <-got, "closed")
 }

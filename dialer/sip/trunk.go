@@ -25,6 +25,7 @@ type trunk struct {
 	host     string // where requests go: the proxy's, else Host
 	port     int
 	account  *account
+	inside   *account // the same for requests in calls: who refuses those need not be who takes calls
 	resolver Resolver
 	peers    *peers
 
@@ -53,7 +54,7 @@ func newTrunk(t Trunk, r Resolver, p *peers) *trunk {
 	host, port := t.target()
 	return &trunk{
 		Trunk: t, host: host, port: port, resolver: r, peers: p, states: map[netip.AddrPort]*state{},
-		account: &account{rest: t.AuthRest},
+		account: &account{rest: t.AuthRest}, inside: &account{rest: t.AuthRest, isTaken: true},
 	}
 }
 
