@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"path"
 	"strings"
 )
 
@@ -64,14 +65,25 @@ func publicAddress(text string) (address, bool) {
 	if err != nil || u.Hostname() == "" {
 		return address{}, false
 	}
-	port := u.Port()
+	port := strings.TrimLeft(u.Port(), "0")
 	if port == "" {
 		port = map[string]string{"https": "443", "http": "80"}[strings.ToLower(u.Scheme)]
 	}
 	return address{
 		parameter: "public", host: strings.ToLower(strings.TrimSuffix(u.Hostname(), ".")), port: port,
-		path: strings.TrimRight(u.EscapedPath(), "/"),
+		path: plainPath(u.EscapedPath()),
 	}, true
+}
+
+// plainPath is one way to write a path that can be written in many, as what stands between may write it anew.
+func plainPath(escaped string) string {
+	elements := strings.Split(escaped, "/")
+	for i, element := range elements {
+		if plain, err := url.PathUnescape(element); err == nil {
+			elements[i] = url.PathEscape(plain)
+		}
+	}
+	return path.Clean("/" + strings.Join(elements, "/"))
 }
 
 // listenAddress takes an address that stands for all of the machine's as one that meets every other.

@@ -18,6 +18,7 @@ carriers:
   four: "twilio://a:b@?public=https://other.example.com/one"
   five: "twilio://a:b@?public=https://calls.example.com:8443/one"
   six: "twilio://a:b@?public=https://calls.example.com/One"
+  seven: "twilio://a:b@?public=https://calls.example.com/two%252Fmore"
   none: "twilio://a:b@"
   no: "twilio://a:b@"
   trunk: "sip://x@sip.example?listen=127.0.0.1:5060"
@@ -30,7 +31,7 @@ carriers:
   out: "sips://x@sip.example"
   test: "test://x?listen=127.0.0.1:5060"
 `)
-	require.Len(t, c.Dialers(), 17)
+	require.Len(t, c.Dialers(), 18)
 }
 
 // TestACarrierThatIsReplacedKeepsItsAddress has the file read again, where each address is its own.
@@ -50,4 +51,22 @@ carriers:
 	require.Equal(t, "carriers replaced: one, two", c.String())
 	_, err = f.change(e, "/x", "/one")
 	require.ErrorContains(t, err, "carriers.two: the parameter public names the address of carrier \"one\"")
+}
+
+// TestOneAddressInOtherWords has a second carrier whose public URL leads to the first one's.
+func TestOneAddressInOtherWords(t *testing.T) {
+	for _, other := range []string{
+		"https://calls.example.com/carriers/%256Fne", "https://calls.example.com/carriers/./one",
+		"https://calls.example.com/carriers/%252e/two/../one/", "https://calls.example.com//carriers//one",
+		"https://calls.example.com:0443/carriers/one", "https://calls.example.com:/carriers/one",
+	} {
+		_, err := parse("f", []byte(`
+organisations: {demo: {concurrency_limit: 40}}
+guard: {allow: [GB]}
+carriers:
+  one: "twilio://a:b@?public=https://calls.example.com/carriers/one"
+  two: "twilio://a:c@?public=`+other+`"
+`), lookupIn(nil))
+		require.ErrorContains(t, err, `carriers.two: the parameter public names the address of carrier "one"`, other)
+	}
 }

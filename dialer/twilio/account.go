@@ -30,6 +30,9 @@ type account struct {
 	http   *http.Client
 	base   *url.URL // nil: Twilio's own
 
+	credentials atomic.Pointer[credentials] // that were accepted last, or are to be tried first; never nil
+	renewed     atomic.Pointer[account]     // whose credentials are newer; may be nil
+
 	ahead   atomic.Int64 // how far Twilio's clock is ahead of ours, in nanoseconds
 	learned atomic.Bool  // that was measured well
 }
@@ -40,17 +43,12 @@ func newAccount(c Config) *account {
 		// A redirected request might be made twice.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
+	own := credentialsOf(c)
+	a.credentials.Store(&own)
 	if c.BaseURL != "" {
 		a.base, _ = url.Parse(c.BaseURL) // checked already
 	}
 	return a
-}
-
-func (a *account) credentials() (user, password string) {
-	if a.config.APIKey != "" {
-		return a.config.APIKey, a.config.APISecret
-	}
-	return a.config.AccountSID, a.config.AuthToken
 }
 
 // address puts the base URL in place of Twilio's.

@@ -18,6 +18,8 @@ type attempt struct {
 	known   known
 	changed chan struct{} // closed at the next change; nil: nobody waits for it
 	claimed bool          // a stream has come for it
+	unplug  func()        // ends that stream; nil: there is none
+	isOff   bool          // no stream may go on
 
 	followers int       // guarded by the registry
 	letGoAt   time.Time // when the last one left; guarded by the registry
@@ -136,10 +138,31 @@ func (a *attempt) closing(v verdict, message string) {
 	}
 }
 
+// plugged takes what ends the stream.
+func (a *attempt) plugged(unplug func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.unplug = unplug
+	if a.isOff {
+		unplug()
+	}
+}
+
+// breakOff ends the stream, if there is one here.
+func (a *attempt) breakOff() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.isOff = true
+	if a.unplug != nil {
+		a.unplug()
+	}
+}
+
 // streamed notes that the stream is over.
 func (a *attempt) streamed() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.unplug = nil
 	a.known.streamedAt = time.Now()
 	a.tell()
 }

@@ -2,7 +2,6 @@ package twilio
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -11,7 +10,7 @@ import (
 	"github.com/outdial/outdial/dialer"
 )
 
-var errBusyRoute = errors.New("another call to the same number is being placed")
+var errBusyRoute = fmt.Errorf("%w: another call to the same number is being placed", dialer.ErrNotAsked)
 
 // Dial places the call and follows it to its end, see [dialer.Dialer].
 func (d *Dialer) Dial(

@@ -107,6 +107,7 @@
 // # Another dialer in its place
 //
 // A host that reads its configuration anew makes another dialer while calls of the first one go on. Twilio then calls
-// the second one back: see [Dialer.Replaces]. It may call this process back for calls of others that have not read
-// theirs, even if this one has had no call: see [Dialer.Linger].
+// the second one back: see [Dialer.Replaces]. Where the auth token is what has changed, calls of the first one are
+// asked about and hung up by the new token once Twilio refuses the former one. It may call this process back for calls
+// of others that have not read theirs, even if this one has had no call: see [Dialer.Linger].
 package twilio

@@ -7,8 +7,8 @@ import (
 )
 
 // Signed is what decides over callbacks and streams.
-func Signed(tokens []string, address string, form url.Values, signature string) bool {
-	return keys(tokens).signer(address, form, signature) != ""
+func Signed(tokens []string, address string, form url.Values, header string) bool {
+	return signatureOf(header, form).signer(tokens, address) != ""
 }
 
 // Token is what a stream has to bring.

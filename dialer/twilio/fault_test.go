@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -241,4 +242,29 @@ func TestAnEndThatIsKnownBeforeItsCallbacks(t *testing.T) {
 		Create: lostAnswer, All: twiliotest.Delivery{Late: time.Second}, Stream: twiliotest.StreamFault{Never: true},
 	})
 	require.Equal(t, answered, r.dial(t, r.call("call", ada)).end())
+}
+
+// TestACallThatWaitsForAnotherOneSaysNothingOfTheCarrier has two calls from one number to another, of which the first
+// one's fate is looked for longer than the second one may wait.
+func TestACallThatWaitsForAnotherOneSaysNothingOfTheCarrier(t *testing.T) {
+	t.Parallel()
+	var creates atomic.Int64
+	r := newRig(t, func(c *twilio.Config) { c.Timing.LookUp, c.Timing.Create = time.Hour, 200*time.Millisecond },
+		func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == http.MethodPost {
+					creates.Add(1)
+				}
+				next.ServeHTTP(w, r)
+			})
+		})
+	r.twilio.Script(string(ada), twiliotest.Behaviour{Create: []twiliotest.Fault{{Reset: true}}})
+	first := begin(t, r.Dial, r.call("one", ada))
+	require.Eventually(t, func() bool { return creates.Load() == 1 }, soon, tick)
+	got := r.dial(t, r.call("two", ada))
+	require.ErrorAs(t, got.err, new(*dialer.UnavailableError))
+	require.ErrorIs(t, got.err, dialer.ErrNotAsked)
+	require.EqualValues(t, 1, creates.Load())
+	first.cancel(dialer.ErrDetached)
+	require.ErrorIs(t, first.over().err, dialer.ErrDetached)
 }

@@ -55,12 +55,13 @@ func (d *Dialer) serveCallback(w http.ResponseWriter, r *http.Request, of refere
 		http.Error(w, "the body cannot be read, or is too long", http.StatusRequestEntityTooLarge)
 		return
 	}
+	form, signed := signedForm(r, body)
 	for _, x := range d.line() {
 		address := x.publicURL(of, below)
 		if r.URL.RawQuery != "" {
 			address += "?" + r.URL.RawQuery
 		}
-		if form, key := x.authentic(r, address, body); key != "" {
+		if key := signed.signer(x.keys, address); key != "" {
 			x.take(w, r, callback{of: of, address: address, body: body, form: form, key: key})
 			return
 		}
@@ -102,21 +103,21 @@ func (d *Dialer) take(w http.ResponseWriter, r *http.Request, c callback) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// authentic checks the signature over the URL that Twilio was given, and never over what a proxy
-// made of it. The key is the one that it is signed by, or "".
-func (d *Dialer) authentic(r *http.Request, address string, body []byte) (form url.Values, key string) {
+// signedForm reads a callback with its signature, which is over the URL that Twilio was given, and never over what a
+// proxy made of it. The signature of what cannot be read is nobody's.
+func signedForm(r *http.Request, body []byte) (url.Values, signature) {
 	form, ok := formOf(r.Header.Get("Content-Type"), body)
 	if !ok {
-		return nil, ""
+		return nil, signature{}
 	}
-	signature := r.Header.Get(signatureHeader)
+	header := r.Header.Get(signatureHeader)
 	if hash := r.URL.Query().Get(bodyHash); hash != "" {
 		if !hashed(body, hash) {
-			return nil, ""
+			return nil, signature{}
 		}
-		return form, d.keys.signer(address, nil, signature)
+		return form, signatureOf(header, nil)
 	}
-	return form, d.keys.signer(address, form, signature)
+	return form, signatureOf(header, form)
 }
 
 func formOf(contentType string, body []byte) (url.Values, bool) {

@@ -119,6 +119,7 @@ func (f *follower) ended(reason func(connected bool) dialer.EndReason, status st
 		return f.over(f.outcome(k, asked))
 	}
 	f.dialer.log.Warn("twilio: a call did not end in time", "call", f.attempt.call.ID)
+	f.attempt.breakOff() // an answered call ends with its stream, even where Twilio takes no requests
 	f.dialer.reap(k.sid)
 	k.endedAt = time.Now()
 	o := f.outcome(k, reason(!k.connectedAt.IsZero()))

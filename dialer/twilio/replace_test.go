@@ -1,6 +1,8 @@
 package twilio_test
 
 import (
+	"fmt"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -70,6 +72,74 @@ func TestWhatTurnsUpAfterAReplacementIsHungUp(t *testing.T) {
 	r.noneLive(t)
 	require.Equal(t, "canceled", r.twilio.Books()[0].Status)
 	require.ErrorIs(t, begin(t, d.Dial, r.call("call", ada)).over().err, dialer.ErrNotPlaced, "its id was used before")
+}
+
+// TestACallOfTheAccountBeforeIsTakenOver has two processes whose carrier has become another account's. One is gone, and
+// the other one, which has the former dialer open still, takes its call over.
+func TestACallOfTheAccountBeforeIsTakenOver(t *testing.T) {
+	t.Parallel()
+	for name, at := range map[string]func(*testing.T, *twilio.Config){
+		"whose successor does not know it": func(t *testing.T, c *twilio.Config) { c.BaseURL = another(t) },
+		"whose successor is refused":       func(*testing.T, *twilio.Config) {},
+	} {
+		for _, isNamed := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, %v", name, isNamed), func(t *testing.T) {
+				t.Parallel()
+				r := newRig(t, nil)
+				r.twilio.Script(string(ada), twiliotest.Behaviour{Talk: twiliotest.Forever})
+				call := r.call("call", ada)
+				first := begin(t, r.Dial, call)
+				sid := first.reach(dialer.Connected)
+				require.Eventually(t, func() bool { return len(r.agent.messages()) > 0 }, soon, tick, "it has its stream")
+				first.cancel(dialer.ErrDetached)
+				require.ErrorIs(t, first.over().err, dialer.ErrDetached)
+				if isNamed {
+					call.Ref = sid
+				}
+				r.open(t) // in the process that goes on
+				d := r.replace(t, func(c *twilio.Config) {
+					withAnotherAccount(c)
+					at(t, c)
+				})
+				u := begin(t, d.Resume, call)
+				u.reach(dialer.Connected)
+				u.cancel(dialer.HangUp(dialer.Inactivity))
+				got := u.over()
+				require.NoError(t, got.err)
+				require.Equal(t, dialer.Inactivity, got.outcome.Reason)
+				require.Zero(t, r.twilio.Live())
+			})
+		}
+	}
+}
+
+// another is where another account has its API, which has had no call.
+func another(t *testing.T) string {
+	t.Helper()
+	var c twilio.Config
+	withAnotherAccount(&c)
+	api := httptest.NewServer(twiliotest.New(twiliotest.Config{AccountSID: c.AccountSID, AuthToken: c.AuthToken}))
+	t.Cleanup(api.Close)
+	return api.URL
+}
+
+// TestWhatNoAccountKnowsIsUnknown unless one of them cannot be asked.
+func TestWhatNoAccountKnowsIsUnknown(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	d := r.replace(t, func(c *twilio.Config) {
+		withAnotherAccount(c)
+		c.BaseURL = another(t)
+	})
+	for _, ref := range []string{"CAffffffffffffffffffffffffffffffff", ""} {
+		call := r.call("call"+ref, ada)
+		call.Ref = ref
+		require.ErrorIs(t, begin(t, d.Resume, call).over().err, dialer.ErrUnknownCall)
+		r.twilio.Expire(true)
+		got := begin(t, d.Resume, call).over()
+		require.Equal(t, isUnavailable, got.end(), "%v", got.err)
+		r.twilio.Expire(false)
+	}
 }
 
 func TestADialerOfAnotherKindIsOfNoConcern(t *testing.T) {

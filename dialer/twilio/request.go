@@ -44,9 +44,30 @@ func (r *request) SetTimeout(time.Duration) {}
 func (r *request) SetOauth(client.OAuth)    {}
 func (r *request) OAuth() client.OAuth      { return nil }
 
-// SendRequest reads the whole answer, so that one that breaks off is an error here.
+// SendRequest reads the whole answer, so that one that breaks off is an error here. What Twilio refuses for who asked
+// was not carried out, so it may be asked for again by other credentials of the account.
 func (r *request) SendRequest(
 	method, rawURL string, data url.Values, headers map[string]any, _ ...byte,
+) (*http.Response, error) {
+	present := *r.account.credentials.Load()
+	response, err := r.send(present, method, rawURL, data, headers)
+	others, has := r.account.others(present)
+	if err == nil || !has || asFailure(err).fate != barred {
+		return response, err
+	}
+	r.connected.Store(false)
+	again, lost := r.send(others, method, rawURL, data, headers)
+	switch {
+	case lost == nil:
+		r.account.credentials.Store(&others)
+	case asFailure(lost).fate == barred:
+		return nil, err
+	}
+	return again, lost
+}
+
+func (r *request) send(
+	by credentials, method, rawURL string, data url.Values, headers map[string]any,
 ) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(r.ctx, r.account.config.Timing.Request)
 	defer cancel()
@@ -57,6 +78,7 @@ func (r *request) SendRequest(
 	if ctx.Err() != nil {
 		return nil, &failure{fate: notSent, cause: context.Cause(ctx)}
 	}
+	req.SetBasicAuth(by.user, by.password)
 	begun := time.Now()
 	response, err := r.account.http.Do(req)
 	if err != nil {
@@ -101,7 +123,6 @@ func (r *request) build(
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "outdial twilio-go/"+client.LibraryVersion)
-	req.SetBasicAuth(r.account.credentials())
 	return req, nil
 }
 

@@ -10,7 +10,8 @@ import (
 )
 
 // Resume follows a call that was placed earlier, see [dialer.Resumer]. Where the call's SID was never
-// learned, it is looked for by its numbers and the time of its attempt.
+// learned, it is looked for by its numbers and the time of its attempt. A call that the account does not know, or of
+// which it cannot be asked, is looked for in those that d has replaced.
 func (d *Dialer) Resume(
 	ctx context.Context, call dialer.Call, report func(dialer.Progress),
 ) (dialer.Outcome, error) {
@@ -20,20 +21,44 @@ func (d *Dialer) Resume(
 	if call.Ref != "" && !callSID.MatchString(call.Ref) {
 		return dialer.Outcome{}, dialer.ErrUnknownCall
 	}
-	a, isNew := d.calls.resume(call)
-	if err := d.refind(ctx, a, call); err != nil {
-		switch {
-		case errors.Is(err, dialer.ErrUnknownCall):
-			d.calls.giveUp(a) // it is hung up, should it turn up
-		case isNew:
-			d.calls.forget(a)
-		default:
-			d.calls.leave(a) // its stream may go on
+	var why error
+	for _, x := range d.accounts() {
+		a, err := x.takeUp(ctx, call)
+		if err == nil {
+			f := &follower{dialer: x, attempt: a, report: report}
+			return f.follow(ctx)
 		}
-		return dialer.Outcome{}, err
+		if why == nil || errors.Is(why, dialer.ErrUnknownCall) {
+			why = err // that one account does not know the call says nothing while another cannot be asked
+		}
+		if !mayBeOthers(err) {
+			break
+		}
 	}
-	f := &follower{dialer: d, attempt: a, report: report}
-	return f.follow(ctx)
+	return dialer.Outcome{}, why
+}
+
+// mayBeOthers says whether the call that was not found may be one of another account.
+func mayBeOthers(err error) bool {
+	f, isFailure := errors.AsType[*failure](err)
+	return errors.Is(err, errNotListed) || (isFailure && (f.fate == absent || f.fate == barred))
+}
+
+// takeUp finds the call at Twilio, and has the caller be its follower.
+func (d *Dialer) takeUp(ctx context.Context, call dialer.Call) (*attempt, error) {
+	a, isNew := d.calls.resume(call)
+	err := d.refind(ctx, a, call)
+	switch {
+	case err == nil:
+		return a, nil
+	case errors.Is(err, dialer.ErrUnknownCall):
+		d.calls.giveUp(a) // it is hung up, should it turn up
+	case isNew:
+		d.calls.forget(a)
+	default:
+		d.calls.leave(a) // its stream may go on
+	}
+	return nil, err
 }
 
 // refind asks Twilio what became of the call. A call that is to end is asked for all the same, since only
@@ -65,7 +90,8 @@ func (d *Dialer) refind(ctx context.Context, a *attempt, call dialer.Call) error
 }
 
 // refindListed knows when the call may have been created: the request is sent, if at all, soon after the
-// attempt was made durable.
+// attempt was made durable, or came here from another carrier. It looks no further, since what the list shows of a
+// call has nothing by which it is the attempt's but its numbers and its time: in a longer while there may be another.
 func (d *Dialer) refindListed(ctx, asking context.Context, a *attempt) error {
 	const slack = 30 * time.Second // for a process that was slow, and for clocks
 	t, placed := d.config.Timing, a.call.PlacedAt

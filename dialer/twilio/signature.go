@@ -20,29 +20,55 @@ const bodyHash = "bodySHA256"
 // keys are the auth tokens that Twilio may sign with, the present one first.
 type keys []string
 
-// signer returns the token by which Twilio signed a request to the address with this form, or "" if by none
+// signature is what a request has come with, to be checked against the keys and addresses of many dialers: what costs
+// time is done once. It is not safe for concurrent use. The zero value is nobody's.
+type signature struct {
+	given  []byte // nil: none that Twilio makes
+	suffix string // what is signed after the address
+	failed map[keyedAddress]struct{}
+}
+
+type keyedAddress struct{ key, address string }
+
+// signatureOf takes the header's value. What is signed is the address and the form.
+func signatureOf(header string, form url.Values) signature {
+	given, err := base64.StdEncoding.DecodeString(header)
+	if err != nil || len(given) != sha1.Size {
+		return signature{}
+	}
+	return signature{given: given, suffix: canonical(form), failed: map[keyedAddress]struct{}{}}
+}
+
+// signer returns the token by which Twilio signed a request to the address, or "" if by none
 // (https://www.twilio.com/docs/usage/security#validating-requests). The address is as Twilio was given
 // it; Twilio is of two minds about the port in it.
-func (k keys) signer(address string, form url.Values, signature string) string {
-	given, err := base64.StdEncoding.DecodeString(signature)
-	if err != nil || len(given) != sha1.Size {
+func (s signature) signer(k keys, address string) string {
+	if s.given == nil {
 		return ""
 	}
-	suffix := canonical(form)
 	signer := ""
 	for _, key := range k {
-		if key == "" {
-			continue // anybody can sign with it
+		with := keyedAddress{key, address}
+		if _, has := s.failed[with]; has || key == "" {
+			continue // anybody can sign with an empty one
 		}
-		for _, a := range ports(address) {
-			mac := hmac.New(sha1.New, []byte(key))
-			mac.Write([]byte(a + suffix))
-			if subtle.ConstantTimeCompare(mac.Sum(nil), given) == 1 {
-				signer = key
-			}
+		if s.isBy(with) {
+			signer = key
+		} else {
+			s.failed[with] = struct{}{}
 		}
 	}
 	return signer
+}
+
+func (s signature) isBy(with keyedAddress) bool {
+	is := false
+	for _, address := range ports(with.address) {
+		mac := hmac.New(sha1.New, []byte(with.key))
+		mac.Write([]byte(address + s.suffix))
+		is = subtle.ConstantTimeCompare(mac.Sum(nil), s.given) == 1 || is
+	}
+	return is
 }
 
 // canonical is the form as it is signed: sorted by name, each different value of a name in

@@ -3,10 +3,12 @@ package twilio_test
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"maps"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -205,4 +207,42 @@ func FuzzCallback(f *testing.F) {
 		}
 		require.False(t, twilio.Signed([]string{token}, address, form, signature))
 	})
+}
+
+// TestAForgedCallbackIsReadOnce has many dialers of one address and token that linger, and one of another token.
+func TestAForgedCallbackIsReadOnce(t *testing.T) {
+	const base, lingering, fields = "https://calls.example.com/twilio", 100, 500
+	open := func(token string, replaces *twilio.Dialer) *twilio.Dialer {
+		d, err := twilio.New(twilio.Config{AccountSID: account, AuthToken: token, PublicURL: base})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, d.Close()) })
+		if replaces != nil {
+			d.Replaces(replaces)
+		}
+		return d
+	}
+	form := url.Values{"CallSid": {"CA00000000000000000000000000000009"}, "AccountSid": {account}, "CallStatus": {"ringing"}}
+	for i := range fields {
+		form.Set(fmt.Sprint("Field", i), "x")
+	}
+	body := form.Encode()
+	ask := func(d *twilio.Dialer, key string) int {
+		r := httptest.NewRequest(http.MethodPost, "/twilio/status?call=ac_1", strings.NewReader(body))
+		r.Header.Set("Content-Type", formKind)
+		r.Header.Set("X-Twilio-Signature", twiliotest.Sign(key, base+"/status?call=ac_1", form))
+		w := httptest.NewRecorder()
+		d.Handler().ServeHTTP(w, r)
+		return w.Code
+	}
+	last := open("the oldest token", nil)
+	alone := testing.AllocsPerRun(10, func() { ask(last, "forged") })
+	for range lingering {
+		last = open(token, last)
+	}
+	among := testing.AllocsPerRun(10, func() { ask(last, "forged") })
+	require.Less(t, among-alone, float64(20*lingering), "less than %v fields for each", fields)
+	require.Equal(t, http.StatusForbidden, ask(last, "forged"))
+	for _, key := range []string{token, "the oldest token"} {
+		require.Equal(t, http.StatusNoContent, ask(last, key))
+	}
 }

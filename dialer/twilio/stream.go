@@ -36,8 +36,9 @@ type opening struct {
 
 // serveStream takes a stream from Twilio, and stays until it is over.
 func (d *Dialer) serveStream(w http.ResponseWriter, r *http.Request, of reference) {
+	signed := signatureOf(r.Header.Get(signatureHeader), nil)
 	for _, x := range d.line() {
-		if key := x.streamSigner(of, r.Header.Get(signatureHeader)); key != "" {
+		if key := x.streamSigner(of, signed); key != "" {
 			x.takeStream(w, r, of, key)
 			return
 		}
@@ -76,7 +77,7 @@ func (d *Dialer) takeStream(w http.ResponseWriter, r *http.Request, of reference
 		part(r.Context(), conn, websocket.StatusPolicyViolation)
 		return
 	}
-	d.admit(conn, o)
+	d.admit(conn, o) //nolint:contextcheck // as above
 }
 
 // join makes Close wait for the stream.
@@ -92,10 +93,10 @@ func (d *Dialer) join() (func(), bool) {
 
 // streamSigner returns the key that a stream is signed by, or "". It is generous about the form of the address, on
 // which Twilio's products differ. Every form is ours, and the token in the stream decides.
-func (d *Dialer) streamSigner(of reference, signature string) string {
+func (d *Dialer) streamSigner(of reference, signed signature) string {
 	address := d.streamURL(of)
 	for _, a := range []string{address, address + "/", d.publicURL(of, streamPath)} {
-		if key := d.keys.signer(a, nil, signature); key != "" {
+		if key := signed.signer(d.keys, a); key != "" {
 			return key
 		}
 	}
@@ -175,8 +176,11 @@ func (d *Dialer) admit(conn *websocket.Conn, o opening) {
 	p := &relay{config: d.config.Agent, twilio: conn, opening: o, played: make(chan struct{})}
 	p.closing = a.closing
 	p.reached = func(ok bool) { d.agents.note(call.Agent.URL, !ok) }
+	ctx, unplug := context.WithCancel(d.ctx)
+	defer unplug()
+	a.plugged(unplug)
 	defer a.streamed()
-	p.serve(d.ctx, call)
+	p.serve(ctx, call)
 }
 
 // owner is the call that a stream belongs to, if it may have one.
