@@ -120,7 +120,7 @@ type Call struct {
 // could be tried within the same attempt.
 type Try struct {
 	Carrier string
-	At      time.Time // when it refused
+	At      time.Time // when the attempt went on from it to the next one, or ended; before that, when it refused
 	Error   string    // why, for a person to read
 }
 
@@ -138,7 +138,7 @@ type Node struct {
 	ID        string   // random, new each time an engine starts
 	Regions   []string // whose batches it dials; empty: all
 	Carriers  []string // that it can place and resume calls over; empty: none
-	Shares    []int    // of each of Carriers, how much it keeps others from using, in millionths; nil: it does not say
+	Shares    []int    // what it tells the others of its Carriers, several numbers for each; the engine's, for no store to read
 	StartedAt time.Time
 	ExpiresAt time.Time // when its lease runs out, by the store's clock
 

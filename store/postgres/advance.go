@@ -62,6 +62,9 @@ func (t *turn) run(ctx context.Context) (store.Advanced, error) {
 		}
 		return t.out, t.finish(ctx, t.trip())
 	}
+	if err := t.checkNew(); err != nil {
+		return store.Advanced{}, err
+	}
 	t.out.PrevRev = t.org.rev
 	for i := range t.step.Events {
 		e := &t.step.Events[i]
@@ -133,7 +136,7 @@ func (t *turn) save(ctx context.Context) error {
 	}
 	t.saveFates(trip)
 	t.saveCalls(trip)
-	fresh := t.askTold(trip)
+	putBack := t.askPutBack(trip)
 	for _, b := range t.order {
 		if b.changed {
 			b.seal(t.org, t.step.Now)
@@ -148,6 +151,6 @@ func (t *turn) save(ctx context.Context) error {
 	if err := t.finish(ctx, trip); err != nil {
 		return err
 	}
-	t.answer(fresh, again)
+	t.answer(putBack, again)
 	return nil
 }

@@ -4,9 +4,9 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/outdial/outdial/store"
+	"github.com/outdial/outdial/store/internal/callids"
 )
 
 // Call implements [store.Store].
@@ -70,8 +70,12 @@ func callsQuery(q store.CallQuery) (text string, values []any) {
 		l.order = " ORDER BY c.id"
 	}
 	l.page = l.limit(q.Limit)
-	l.from, _ = idsOf(momentUp(q.DispatchedFrom).Time)
-	_, l.to = idsOf(q.DispatchedTo)
+	if !q.DispatchedFrom.IsZero() {
+		l.from, _ = callids.Around(q.DispatchedFrom)
+	}
+	if !q.DispatchedTo.IsZero() {
+		_, l.to = callids.Around(q.DispatchedTo)
+	}
 	walks := []string{"SELECT " + callOwn + " FROM outdial.flights c" + l.walk("c.org = "+ofOrg).ofAgent().text.String()}
 	if !q.InFlight {
 		walks = append(walks, l.over()...)
@@ -179,45 +183,4 @@ func (l *callList) within(w callWalk) callWalk {
 		w.and("c.id < ?", raw(l.to))
 	}
 	return w
-}
-
-// idsOf are the lowest id of a call that was made in the microsecond of a time, and the lowest of one made later.
-func idsOf(at time.Time) (first, later string) {
-	if at.IsZero() {
-		return "", ""
-	}
-	lowest := func(at time.Time) string {
-		ids, err := store.NewCallIDs(at, zeros{}, 1)
-		if err != nil {
-			return "" // never: there is no end of zeros
-		}
-		return ids[0]
-	}
-	return lowest(at), lowest(at.Add(time.Microsecond))
-}
-
-// zeros is the randomness of the lowest id.
-type zeros struct{}
-
-// Read implements io.Reader.
-func (zeros) Read(p []byte) (int, error) {
-	clear(p)
-	return len(p), nil
-}
-
-// strays tells which ids were not made at the time of their call. Those of one step are asked for one after the other.
-type strays struct {
-	at           time.Time
-	first, later string
-}
-
-func (s *strays) has(id string, at time.Time) bool {
-	if at.IsZero() {
-		return true
-	}
-	if !at.Equal(s.at) {
-		s.at = at
-		s.first, s.later = idsOf(at)
-	}
-	return id < s.first || id >= s.later
 }

@@ -114,7 +114,6 @@ func (a *amendment) cancel(ctx context.Context) error {
 		return nil
 	}
 	b.CancelledAt, b.changed = a.At, true
-	b.fresh = b.Counts.Scheduled() // nobody is left to be claimed, whom a claim after a retry would pass by each time
 	t := a.trip()
 	t.ask(clearAgain, a.in.key, b.key)
 	return a.moveAll(ctx, t, fsm.Queued, fsm.Cancel)
@@ -144,13 +143,13 @@ const (
 	clearAgain = "DELETE FROM outdial.again WHERE org = $1 AND batch = $2"
 
 	fillAgain = `INSERT INTO outdial.again (org, batch, attempts, idx)
-	SELECT r.org, r.batch, r.attempts, r.idx FROM outdial.recipients r WHERE r.org = $1 AND r.batch = $2 AND r.status = $3`
+	SELECT r.org, r.batch, r.attempts, r.idx FROM outdial.recipients r WHERE r.org = $1 AND r.batch = $2 AND r.rest = $3`
 
 	// Those in flight are as their call says, whatever their own row does.
-	moveRecipients = `UPDATE outdial.recipients r SET status = $4, call = '', end_reason = 0, error = '',
+	moveRecipients = `UPDATE outdial.recipients r SET rest = $4, call = '', end_reason = 0, error = '',
 	updated_at = $5, rev = $6 + v.place
 	FROM (SELECT idx, row_number() OVER (ORDER BY idx) AS place FROM outdial.recipients q
-		WHERE org = $1 AND batch = $2 AND status = $3
+		WHERE org = $1 AND batch = $2 AND rest = $3
 			AND NOT EXISTS (SELECT FROM outdial.flights f WHERE f.org = $1 AND f.batch = $2 AND f.idx = q.idx)) v
 	WHERE r.org = $1 AND r.batch = $2 AND r.idx = v.idx`
 )

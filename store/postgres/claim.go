@@ -2,6 +2,8 @@ package postgres
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/outdial/outdial/dialer"
@@ -13,9 +15,9 @@ import (
 type candidate struct {
 	idx, attempts int32
 
-	told  told
-	again bool // it has a row of its own that says so
-	fresh bool // an event of this step has queued it again, so what is told is not known
+	told    told
+	again   bool // it has a row of its own that says so
+	putBack bool // an event of this step has queued it again, so what is told is not known
 }
 
 // before is the order in which they are claimed: the fewest attempts first.
@@ -40,7 +42,7 @@ const (
 	JOIN outdial.tallies t ON t.org = $1 AND t.batch = b.batch
 	CROSS JOIN LATERAL (
 		(SELECT r.batch, r.idx, 0 AS attempts, r.phone FROM outdial.recipients r
-			WHERE r.org = $1 AND r.batch = t.batch AND r.idx >= t.fresh AND r.status = 0
+			WHERE r.org = $1 AND r.batch = t.batch AND r.idx >= t.fresh AND r.rest = 0
 			ORDER BY r.idx LIMIT v.n)
 		UNION ALL
 		(SELECT r.batch, r.idx, a.attempts, r.phone FROM
@@ -49,7 +51,7 @@ const (
 			JOIN outdial.recipients r ON r.org = $1 AND r.batch = t.batch AND r.idx = a.idx)
 		ORDER BY attempts, idx LIMIT v.n) q`
 
-	selectTold = "SELECT q.batch, q.idx, q.phone, " + metadataOf + ` FROM unnest($2::integer[],
+	selectPutBack = "SELECT q.batch, q.idx, q.phone, " + metadataOf + ` FROM unnest($2::integer[],
 		$3::integer[]) AS v (batch, idx)
 	JOIN outdial.recipients q ON q.org = $1 AND q.batch = v.batch AND q.idx = v.idx`
 )
@@ -86,12 +88,27 @@ func (t *turn) askQueued(trip *trip) {
 	}, selectQueued, t.org.key, ids, counts)
 }
 
-// putBack lets the claims of the step find whom one of its events has queued again.
-func (t *turn) putBack(r *fate) {
-	c := candidate{idx: r.idx, attempts: r.attempts, fresh: true}
+// requeued lets the claims of the step find whom one of its events has queued again.
+func (t *turn) requeued(r *fate) {
+	c := candidate{idx: r.idx, attempts: r.attempts, putBack: true}
 	queue := t.queues[r.batch]
 	at, _ := slices.BinarySearchFunc(queue, c, candidate.before)
 	t.queues[r.batch] = slices.Insert(queue, at, c)
+}
+
+// checkNew keeps the id of a call that the step's events are about from naming another one: it may be over by now.
+func (t *turn) checkNew() error {
+	if t.step.Replay {
+		return nil
+	}
+	for i := range t.step.Claims {
+		for _, id := range t.step.Claims[i].CallIDs {
+			if t.calls[id] != nil {
+				return fmt.Errorf("claim %s: %w", id, errCallExists)
+			}
+		}
+	}
+	return nil
 }
 
 func (t *turn) serve(claim *store.Claim) {
@@ -131,11 +148,11 @@ type answer struct {
 	fate *fate // nil for that of an earlier try
 }
 
-// askTold asks for what is to be told of those that an event of the same step has queued again.
-func (t *turn) askTold(trip *trip) map[place]told {
+// askPutBack asks for what is to be told of those that an event of the same step has queued again.
+func (t *turn) askPutBack(trip *trip) map[place]told {
 	var list []place
 	for _, a := range t.answers {
-		if a.fresh {
+		if a.putBack {
 			list = append(list, a.fate.place)
 		}
 	}
@@ -147,14 +164,14 @@ func (t *turn) askTold(trip *trip) map[place]told {
 			err := scan(&at.batch, &at.idx, (*text)(&what.phone), &what.metadata)
 			out[at] = what
 			return err
-		}, selectTold, t.org.key, column(list, func(p place) int32 { return p.batch }),
+		}, selectPutBack, t.org.key, column(list, func(p place) int32 { return p.batch }),
 			column(list, func(p place) int32 { return p.idx }))
 	}
 	return out
 }
 
 // answer puts together what the caller is told, in the order of the claims.
-func (t *turn) answer(fresh map[place]told, again map[string]store.Claimed) {
+func (t *turn) answer(putBack map[place]told, again map[string]store.Claimed) {
 	t.out.Claimed = slices.Grow(t.out.Claimed, len(t.answers))
 	for i := range t.answers {
 		a := &t.answers[i]
@@ -162,15 +179,22 @@ func (t *turn) answer(fresh map[place]told, again map[string]store.Claimed) {
 			t.out.Claimed = append(t.out.Claimed, again[a.ID])
 			continue
 		}
-		if a.fresh {
-			a.told = fresh[a.fate.place]
+		if a.putBack {
+			a.told = putBack[a.fate.place]
 		}
 		a.To = a.told.phone
 		t.out.Claimed = append(t.out.Claimed, store.Claimed{Call: a.Call, Metadata: a.told.metadata})
 	}
 }
 
+var errCallExists = errors.New("the call exists already, and the step is no replay")
+
 const (
+	// Those in flight need no looking: an index keeps a second one from being written. Each is looked for as the first
+	// from that id on, as batchAt does: otherwise a plan takes the index of a batch's calls, which has the ids as well.
+	selectUsed = `SELECT c.id FROM unnest($2::bytea[]) AS v (id) CROSS JOIN LATERAL
+	(SELECT c.id FROM outdial.calls c WHERE c.org = $1 AND c.id >= v.id ORDER BY c.id LIMIT 1) c WHERE c.id = v.id`
+
 	selectExisting = `SELECT c.id, c.owner FROM outdial.flights c WHERE c.org = $1 AND c.id = ANY($2)
 	UNION ALL SELECT c.id, c.owner FROM outdial.calls c WHERE c.org = $1 AND c.id = ANY($2)`
 
@@ -179,13 +203,24 @@ const (
 		" FROM outdial.calls c WHERE c.org = $1 AND c.id = ANY($2)) c" + callParents + claimedParents
 )
 
-// askExisting asks which of the claims an earlier try has written.
+// askExisting asks which of the claims an earlier try has written. Where there was none, no id may be that of a call
+// that is over: the new one could never end.
 func (t *turn) askExisting(trip *trip) {
 	var ids [][]byte
 	for i := range t.step.Claims {
 		ids = append(ids, raws(t.step.Claims[i].CallIDs)...)
 	}
-	if !t.step.Replay || len(ids) == 0 {
+	if len(ids) == 0 {
+		return
+	}
+	if !t.step.Replay {
+		trip.each(func(scan func(...any) error) error {
+			var id text
+			if err := scan(&id); err != nil {
+				return err
+			}
+			return fmt.Errorf("claim %s: %w", id, errCallExists)
+		}, selectUsed, t.org.key, ids)
 		return
 	}
 	trip.each(func(scan func(...any) error) error {

@@ -104,7 +104,7 @@ const (
 		failed, cancelled, unplaced) VALUES ($1, $2, $3, $4, 0, $5, 0, 0, 0, 0, 0, 0)`
 
 	insertRecipients = `INSERT INTO outdial.recipients (org, batch, idx, rev, updated_at, phone,
-		status, attempts, call, end_reason, error)
+		rest, attempts, call, end_reason, error)
 		SELECT $1, $2, v.place - 1, $3 + v.place - 1, $4, v.phone, 0, 0, '', 0, ''
 		FROM unnest($5::bytea[]) WITH ORDINALITY AS v (phone, place)`
 

@@ -37,7 +37,9 @@
 // out of the way of the nodes that are dialling and tries again, for a minute or Config.Timeout, whichever is longer.
 // A process of an older version that is running goes on when a newer one has migrated, if the migration left
 // usable what it knows. Each migration notes from which version on that is so, in schema_versions.usable_from: one
-// of these versions may also start then, an older one gets store.ErrNewerSchema.
+// of these versions may also start then, an older one gets store.ErrNewerSchema. The fourth migration leaves nothing
+// usable to older versions: stop their processes before it runs. What a process of theirs that goes on asks of
+// recipients or calls fails, and changes nothing.
 //
 // Texts are columns of bytes, which can hold NUL and bytes that are no UTF-8, and whose order no
 // collation decides. To read them in psql: SET bytea_output = 'escape'. Metadata is kept byte for byte.

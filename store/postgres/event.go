@@ -199,6 +199,6 @@ func (t *turn) decide(b *batch, r *fate, from fsm.RecipientStatus) {
 	t.org.move(b, from, r.status, 1)
 	b.changed = true
 	if r.status == fsm.Queued {
-		t.putBack(r)
+		t.requeued(r)
 	}
 }

@@ -92,8 +92,8 @@ func (w *work) heartbeat(ctx context.Context, n store.Node, lease time.Duration)
 	return fresh, nil
 }
 
-// forget removes nodes of no use whose lease ran out long ago, as well as it can: a role that may not delete can
-// still dial.
+// forget removes nodes of no use whose lease ran out long ago, as well as it can: a role can dial that may delete from
+// flights and again, as steps do, but not from nodes.
 func (s *Store) forget(ctx context.Context) {
 	err := s.transact(ctx, func(ctx context.Context, w *work) error {
 		t := w.begin(beginWrite)

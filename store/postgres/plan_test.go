@@ -106,7 +106,7 @@ const million = `
 		ON CONFLICT DO NOTHING;
 	INSERT INTO outdial.organisations (org, rev, queued, in_flight, batches, active, id)
 		SELECT i, 5000, 0, 0, 1, false, convert_to('small_' || i, 'UTF8') FROM generate_series(1, 1000) i;
-	INSERT INTO outdial.recipients (org, rev, batch, idx, attempts, status, end_reason, phone, call, error)
+	INSERT INTO outdial.recipients (org, rev, batch, idx, attempts, rest, end_reason, phone, call, error)
 		SELECT b.org, b.batch * 5000 + i, b.batch, i, 1, 3, 1, '+14155550100',
 			convert_to('call_' || lpad(b.batch::text, 8, '0') || lpad(i::text, 8, '0'), 'UTF8'), ''
 		FROM outdial.batches b, generate_series(0, 4999) i WHERE b.batch >= 1000 OR (b.org BETWEEN 1 AND 1000 AND i < 10);
@@ -117,7 +117,7 @@ const million = `
 		FROM outdial.recipients r WHERE r.batch >= 1000 OR r.org BETWEEN 1 AND 1000;
 	INSERT INTO outdial.again (org, batch, attempts, idx)
 		SELECT b.org, b.batch, i % 7 + 1, i FROM outdial.batches b, generate_series(20000, 24999) i WHERE b.batch = 1;
-	INSERT INTO outdial.recipients (org, rev, batch, idx, attempts, status, end_reason, phone, call, error)
+	INSERT INTO outdial.recipients (org, rev, batch, idx, attempts, rest, end_reason, phone, call, error)
 		SELECT org, 0, batch, idx, attempts, 0, 0, '+14155550100', '', '' FROM outdial.again WHERE org = $ORG;
 	INSERT INTO outdial.metadata (org, batch, idx, data) SELECT org, batch, idx, '{}' FROM outdial.recipients
 		WHERE batch >= 1000 OR org BETWEEN 1 AND 1000 AND idx < 20000;
@@ -252,7 +252,7 @@ func (c *scene) check(t *testing.T) {
 		do      func() error
 		indexes string
 	}{
-		{"step", step, "again_pkey batches_id flights metadata_pkey nodes_id_key organisations_pkey recipients_pkey tallies_pkey"},
+		{"step", step, "again_pkey batches_id calls_pkey flights metadata_pkey nodes_id_key organisations_pkey recipients_pkey tallies_pkey"},
 		{"batch", func() error { _, err := s.Batch(ctx, "org_1", id); return err }, "batches_id organisations_pkey tallies_pkey"},
 		{"call", func() error { _, err := s.Call(ctx, "org_1", c.mine[0].Call.ID); return err }, "batches_pkey calls_pkey flights nodes_pkey organisations_pkey recipients_pkey"},
 		{"batches", batches(store.BatchQuery{}), "batches_id batches_pkey organisations_pkey tallies_pkey"},

@@ -70,11 +70,14 @@ const (
 	b.created_at, r.updated_at, r.rev, `
 
 	// Who has a call in flight is what the call says. What the recipient's own row has of an end is empty meanwhile.
-	recipientOwn = `r.org, r.batch, r.idx, r.phone, coalesce(f.status, r.status) AS status,
+	recipientOwn = `r.org, r.batch, r.idx, r.phone, coalesce(f.status, r.rest) AS status,
 	coalesce(f.attempt, r.attempts) AS attempts, coalesce(f.id, r.call) AS call, r.end_reason, r.error,
 	CASE WHEN f.idx IS NULL THEN r.updated_at ELSE f.updated_at END AS updated_at, coalesce(f.rev, r.rev) AS rev`
 
-	recipientRow = "r.org, r.batch, r.idx, r.phone, r.status, r.attempts, r.call, r.end_reason, r.error, " +
+	recipientRow = "r.org, r.batch, r.idx, r.phone, r.rest AS status, r.attempts, r.call, r.end_reason, r.error, " +
+		"r.updated_at, r.rev"
+
+	recipientFound = "r.org, r.batch, r.idx, r.phone, r.status, r.attempts, r.call, r.end_reason, r.error, " +
 		"r.updated_at, r.rev"
 
 	recipientFlying = `r.org, r.batch, r.idx, r.phone, f.status, f.attempt, f.id, r.end_reason, r.error,
@@ -124,7 +127,7 @@ func (a *args) recipientsOfBatch(q store.RecipientQuery, order string) (text str
 	if q.Before != 0 {
 		w.and("r.idx < ?", q.Before)
 	}
-	err = filterRecipients(w, "coalesce(f.status, r.status)", "r.end_reason", q)
+	err = filterRecipients(w, "coalesce(f.status, r.rest)", "r.end_reason", q)
 	return "SELECT " + recipientOwn + recipientTables + w.text.String() + order + a.limit(q.Limit), err
 }
 
@@ -145,7 +148,7 @@ func (a *args) feedOfRecipients(q store.RecipientQuery, whole bool) (text string
 		flying.and("f.batch = "+ofBatch, raw(q.BatchID))
 	}
 	if err := errors.Join( // a recipient in flight has no end reason
-		filterRecipients(own, "r.status", "r.end_reason", q),
+		filterRecipients(own, "r.rest", "r.end_reason", q),
 		filterRecipients(flying, "f.status", "0::smallint", q)); err != nil {
 		return "", err
 	}
@@ -156,7 +159,7 @@ func (a *args) feedOfRecipients(q store.RecipientQuery, whole bool) (text string
 	} else {
 		found += " ORDER BY r.rev" + page
 	}
-	return "SELECT " + recipientRow + " FROM ((" + found + ") UNION ALL SELECT " + recipientFlying +
+	return "SELECT " + recipientFound + " FROM ((" + found + ") UNION ALL SELECT " + recipientFlying +
 		" FROM (SELECT f.org, f.batch, f.idx, f.status, f.attempt, f.id, f.updated_at, f.rev FROM outdial.flights f" +
 		flying.text.String() + " ORDER BY f.rev" + page + `) f
 	JOIN outdial.recipients r ON r.org = f.org AND r.batch = f.batch AND r.idx = f.idx) r ORDER BY rev` + page, nil

@@ -83,10 +83,10 @@ const (
 		SELECT c.batch FROM outdial.flights c WHERE c.org = $1)) ORDER BY b.batch`
 
 	// A failed recipient without a call is one for whom no call was placed.
-	selectRecipientCounts = `SELECT r.batch, coalesce(f.status, r.status), count(*),
-		count(*) FILTER (WHERE f.status IS NULL AND r.status = 4 AND r.call = '')
+	selectRecipientCounts = `SELECT r.batch, coalesce(f.status, r.rest), count(*),
+		count(*) FILTER (WHERE f.status IS NULL AND r.rest = 4 AND r.call = '')
 		FROM outdial.recipients r LEFT JOIN outdial.flights f USING (org, batch, idx)
-		WHERE r.org = $1 AND r.batch = ANY($2) GROUP BY r.batch, coalesce(f.status, r.status)`
+		WHERE r.org = $1 AND r.batch = ANY($2) GROUP BY r.batch, coalesce(f.status, r.rest)`
 )
 
 // repair counts the recipients of what is open in one organisation.

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/outdial/outdial/fsm"
+	"github.com/outdial/outdial/store/internal/callids"
 )
 
 const (
@@ -97,13 +98,13 @@ func (t *turn) endFlights(trip *trip, list []*call) {
 		return
 	}
 	slices.SortFunc(list, byPlace)
-	var s strays
+	var strays callids.Strays
 	trip.ask(endFlights, append([]any{
 		t.org.key,
 		column(list, func(c *call) int32 { return c.batch }), column(list, func(c *call) int32 { return c.idx }),
 		column(list, func(c *call) int16 { return int16(c.now.status) }),
 		column(list, func(c *call) bool { return c.now.unplaced }),
-		column(list, func(c *call) bool { return s.has(c.id, c.dispatched) }),
+		column(list, func(c *call) bool { return strays.Has(c.id, c.dispatched) }),
 	}, callArrays(list)...)...)
 }
 
@@ -128,7 +129,7 @@ func (t *turn) insertFlights(trip *trip) {
 }
 
 const (
-	updateRecipients = `UPDATE outdial.recipients r SET status = v.status, attempts = v.attempts, call = v.call,
+	updateRecipients = `UPDATE outdial.recipients r SET rest = v.status, attempts = v.attempts, call = v.call,
 	end_reason = v.reason, error = v.error, rev = v.rev, updated_at = $2
 	FROM unnest($3::integer[], $4::integer[], $5::smallint[], $6::integer[], $7::bytea[], $8::smallint[], $9::bytea[],
 		$10::bigint[]) AS v (batch, idx, status, attempts, call, reason, error, rev)

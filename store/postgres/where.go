@@ -14,8 +14,7 @@ func (a *args) add(value any) string {
 	return "$" + strconv.Itoa(len(*a))
 }
 
-// ofOrg is the condition that a key is the organisation's: it takes the first two parameters, which are
-// the same in every query.
+// newArgs begins with the two parameters that the condition ofOrg takes, which are the same in every query.
 func newArgs(org string) *args { return &args{orgKey(org), raw(org)} }
 
 // where collects conditions.

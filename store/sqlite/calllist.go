@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/outdial/outdial/store"
+	"github.com/outdial/outdial/store/internal/callids"
 )
 
 // callList is how a query is answered for the calls of an organisation by agent or time: at a cost that does
@@ -33,7 +34,7 @@ func byAgentOrTime(q store.CallQuery) bool {
 
 func timed(q store.CallQuery) bool { return !q.DispatchedFrom.IsZero() || !q.DispatchedTo.IsZero() }
 
-func newCallList(q store.CallQuery) (*callList, error) {
+func newCallList(q store.CallQuery) *callList {
 	const near = 1000
 	l := &callList{
 		q: q, timed: timed(q), above: q.Before, below: q.After, near: near,
@@ -43,22 +44,15 @@ func newCallList(q store.CallQuery) (*callList, error) {
 		l.order, l.beyond, l.within = " ORDER BY id LIMIT ", "id > ?", "id <= ?"
 	}
 	if !q.DispatchedFrom.IsZero() {
-		lowest, _, err := idsAround(q.DispatchedFrom)
-		if err != nil {
-			return nil, err
-		}
-		l.above = max(l.above, lowest[:max(len(lowest)-1, 0)]) // the bound itself is not below
+		first, _ := callids.Around(q.DispatchedFrom)
+		l.above = max(l.above, first[:max(len(first)-1, 0)]) // the bound itself is not below
 	}
 	if !q.DispatchedTo.IsZero() {
-		_, highest, err := idsAround(q.DispatchedTo)
-		if err != nil {
-			return nil, err
-		}
-		if l.below == "" || highest != "" && highest < l.below {
-			l.below = highest
+		if _, end := callids.Around(q.DispatchedTo); l.below == "" || end != "" && end < l.below {
+			l.below = end
 		}
 	}
-	return l, nil
+	return l
 }
 
 // find reads a page.
@@ -200,7 +194,7 @@ func (l *callList) bound(w *walk, stray int) {
 // during adds the times themselves.
 func during(w *where, alias string, q store.CallQuery) {
 	if !q.DispatchedFrom.IsZero() {
-		w.and(alias+"dispatched_at >= ?", micros(q.DispatchedFrom))
+		w.and(alias+"dispatched_at >= ?", microsUp(q.DispatchedFrom))
 	}
 	if !q.DispatchedTo.IsZero() {
 		w.and("("+alias+"dispatched_at IS NULL OR "+alias+"dispatched_at <= ?)", micros(q.DispatchedTo))

@@ -50,10 +50,7 @@ func (s *Store) calls(ctx context.Context, q store.CallQuery) (out []store.Call,
 		})
 		return out, err
 	}
-	l, err := newCallList(q)
-	if err != nil {
-		return nil, err
-	}
+	l := newCallList(q)
 	err = s.view(ctx, q.Org, func(tx querier) error {
 		out, err = l.find(ctx, tx)
 		return err

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/outdial/outdial/store"
+	"github.com/outdial/outdial/store/internal/callids"
 )
 
 // claimChunk is how many claims one statement writes; the rest is written one by one.
@@ -29,13 +30,17 @@ func (t *turn) saveClaimed(ctx context.Context, b *batch, claimed []store.Claime
 
 // markStrays is apart from the insertion, since package batch makes none.
 func (t *turn) markStrays(ctx context.Context, claimed []store.Claimed) error {
-	ids, err := strays(claimed, t.step.Now)
-	for _, id := range ids {
+	var strays callids.Strays
+	for i := range claimed {
+		id := claimed[i].Call.ID
+		if !strays.Has(id, t.step.Now) {
+			continue
+		}
 		if _, err := t.c.exec(ctx, "UPDATE calls SET stray = 1 WHERE org = ? AND id = ?", t.org.key, id); err != nil {
 			return fmt.Errorf("call %s: %w", id, err)
 		}
 	}
-	return err
+	return nil
 }
 
 func (t *turn) saveChunk(ctx context.Context, b *batch, claimed []store.Claimed) error {

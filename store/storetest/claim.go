@@ -22,6 +22,8 @@ func claimRules() []rule {
 		{"AdmittedAtIsTheFirstClaims", admittedAtIsTheFirstClaims},
 		{"StepReturnsEveryBatchItNames", stepReturnsEveryBatchItNames},
 		{"ExistingCallIDIsNeverUsedAgain", existingCallIDIsNeverUsedAgain},
+		{"IDOfACallThatIsOverIsNeverUsedAgain", idOfACallThatIsOverIsNeverUsedAgain},
+		{"IDOfACallThatEndsIsNeverUsedAgain", idOfACallThatEndsIsNeverUsedAgain},
 	}
 }
 
@@ -155,12 +157,35 @@ func stepReturnsEveryBatchItNames(f *fixture) {
 // A store may refuse the step or pass over the id, but one id never names two calls.
 func existingCallIDIsNeverUsedAgain(f *fixture) {
 	node, b := f.node(), f.batch(3)
-	calls := f.claim(node, b, 1)
+	call := f.claim(node, b, 1)[0]
+	f.refusesID(node, b, call)
+	f.equal("the call", f.call(call), call)
+}
+
+// refusesID claims under the id of a call that exists.
+func (f *fixture) refusesID(node string, b store.Batch, call store.Call, events ...store.Event) {
+	f.Helper()
 	claim := f.claimOf(b, 1)
-	claim.CallIDs = callIDs(calls)
-	got, err := f.Advance(f.ctx, f.step(store.Step{Owner: node, Claims: []store.Claim{claim}}))
+	claim.CallIDs = []string{call.ID}
+	got, err := f.Advance(f.ctx, f.step(store.Step{Owner: node, Events: events, Claims: []store.Claim{claim}}))
 	if err == nil {
 		f.equal("claimed under the id of another call", len(got.Claimed), 0)
 	}
-	f.equal("the call", f.call(calls[0]), calls[0])
+}
+
+func idOfACallThatIsOverIsNeverUsedAgain(f *fixture) {
+	node, b := f.node(), f.batch(3)
+	calls := f.claim(node, b, 2)
+	f.happen(node, f.completed(calls[0]), f.requeued(calls[1]))
+	for _, c := range calls {
+		want := f.call(c)
+		f.refusesID(node, b, c)
+		f.equal("the call", f.call(c), want)
+	}
+}
+
+func idOfACallThatEndsIsNeverUsedAgain(f *fixture) {
+	node, b := f.node(), f.batch(3)
+	call := f.claim(node, b, 1)[0]
+	f.refusesID(node, b, call, f.completed(call))
 }

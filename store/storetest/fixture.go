@@ -33,6 +33,7 @@ type fixture struct {
 	mu     sync.Mutex
 	clock  time.Time
 	random *rand.ChaCha8
+	made   map[string]time.Time // when each call id was
 	nodes  int
 	beats  map[string]store.Node // of each, as it registered
 	orgs   []string              // to be audited
@@ -42,7 +43,7 @@ func newFixture(t testing.TB, s store.Store) *fixture {
 	t.Helper()
 	return &fixture{
 		TB: t, Store: s, ctx: t.Context(), random: rand.NewChaCha8([32]byte{1}),
-		beats: map[string]store.Node{},
+		beats: map[string]store.Node{}, made: map[string]time.Time{},
 		clock: time.Date(2026, 3, 4, 5, 6, 7, 891_011_000, time.UTC),
 	}
 }
@@ -236,10 +237,30 @@ func (f *fixture) callIDs(n int) []string {
 	defer f.mu.Unlock()
 	ids, err := store.NewCallIDs(now, f.random, n)
 	f.ok(err)
+	for _, id := range ids {
+		f.made[id] = now
+	}
 	return ids
 }
 
-// step fills in what a rule is not about.
+// dispatchTime is the time of the claims' latest ids, as an engine has it, or another one where there are none.
+func (f *fixture) dispatchTime(claims []store.Claim) (at time.Time) {
+	f.mu.Lock()
+	for _, c := range claims {
+		for _, id := range c.CallIDs {
+			if made := f.made[id]; made.After(at) {
+				at = made
+			}
+		}
+	}
+	f.mu.Unlock()
+	if at.IsZero() {
+		at = f.tick()
+	}
+	return at
+}
+
+// step fills in what a rule is not about. Calls are dispatched when their ids are made.
 func (f *fixture) step(s store.Step) store.Step {
 	if s.Org == "" {
 		s.Org = org
@@ -248,7 +269,7 @@ func (f *fixture) step(s store.Step) store.Step {
 		s.Limit = many
 	}
 	if s.Now.IsZero() {
-		s.Now = f.tick()
+		s.Now = f.dispatchTime(s.Claims)
 	}
 	return s
 }

@@ -78,6 +78,7 @@ func mutants() map[string]mutant {
 	maps.Copy(all, carrierMutants())
 	maps.Copy(all, beatMutants())
 	maps.Copy(all, orderMutants())
+	maps.Copy(all, callMutants())
 	return all
 }
 

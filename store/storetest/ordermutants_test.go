@@ -13,7 +13,7 @@ import (
 func orderMutants() map[string]mutant {
 	return map[string]mutant{
 		"AnswersByIndex":      {"Order/FewestAttemptsComeFirst", "claimed", answered(byIndex)},
-		"ModelAnswersByIndex": {"Model/RandomOperationsMatchTheModel_0", "claimed", answered(byIndex)},
+		"ModelAnswersByIndex": {"Model/RandomOperationsMatchTheModel_1", "claimed", answered(byIndex)},
 		"ReplaysByIndex":      {"Order/ReplayKeepsTheOrder", "claimed again", newForgetfulReplay},
 		"LooksBeforeEvents":   {"Order/RecipientPutBackByTheStepTakesItsTurn", "one put back", newHasty},
 		"ServesClaimsAsOne":   {"Order/ClaimsOfOneStepTakeTurns", "claimed", answered(byIndex)},

@@ -19,6 +19,9 @@ func readRules() []rule {
 		{"RecipientsWithoutMetadata", recipientsWithoutMetadata},
 		{"CallsTakeFilters", callsTakeFilters},
 		{"CallsInFlightTakeFilters", callsInFlightTakeFilters},
+		{"CallsOfATimeAreExact", callsOfATimeAreExact},
+		{"CallTimesNeedNotFollowIDs", callTimesNeedNotFollowIDs},
+		{"CallsOfAnyTimeAreFound", callsOfAnyTimeAreFound},
 		{"ActiveOrganisationsHaveSomethingToDo", activeOrganisationsHaveSomethingToDo},
 		{"WhatIsReturnedIsTheCallers", whatIsReturnedIsTheCallers},
 	}

@@ -2,6 +2,11 @@
 -- that are made and one that goes, of which flights has so few that they stay in memory, and its recipient one that is
 -- rewritten when it is over: who has a flight is what the flight says, whatever the recipient's own row does.
 
+-- Each statement below sees what was committed before it began: a step between two of them would be in one's rows and not
+-- in the other's. Whoever writes locks the organisation's row first, so nobody has begun to write behind the first lock.
+LOCK TABLE outdial.organisations IN EXCLUSIVE MODE;
+LOCK TABLE outdial.calls, outdial.recipients IN ACCESS EXCLUSIVE MODE;
+
 CREATE TABLE outdial.flights (
     org           bigint   NOT NULL,
     rev           bigint   NOT NULL, -- the recipient's
@@ -69,8 +74,27 @@ DROP INDEX outdial.calls_in_flight;
 DROP INDEX outdial.calls_hang_up;
 ALTER TABLE outdial.calls DROP COLUMN in_flight;
 
--- A call whose id was not made when it was dispatched, see calls.go. Of those that are there already this is not known.
-ALTER TABLE outdial.calls ADD COLUMN stray boolean NOT NULL DEFAULT true;
+-- It means something else from here on: how the recipient stands while no call is in flight. Under the old name a process
+-- of an older version that was not stopped would retry and cancel by it, without a word to the table of those queued again.
+ALTER TABLE outdial.recipients RENAME COLUMN status TO rest;
+
+-- A call whose id was not made when it was dispatched, give or take a millisecond, see calls.go. Of the 22 digits in base
+-- 62 that are a number of 130 bits, the first nine tell its upper 48, the milliseconds, to within 0.05: they are multiplied
+-- by 62^13 / 2^82. Where one of them is none, all of it is NULL.
+ALTER TABLE outdial.calls ADD COLUMN stray boolean NOT NULL DEFAULT false;
+UPDATE outdial.calls SET stray = true WHERE (length(id) = 27 AND substr(id, 1, 5) = 'call_'
+    AND (SELECT 0.041364932410086405::float8 * (
+            (nullif(position(substr(id, 6, 1) IN digits), 0) - 1) * 218340105584896
+            + (nullif(position(substr(id, 7, 1) IN digits), 0) - 1) * 3521614606208
+            + (nullif(position(substr(id, 8, 1) IN digits), 0) - 1) * 56800235584
+            + (nullif(position(substr(id, 9, 1) IN digits), 0) - 1) * 916132832::bigint
+            + (nullif(position(substr(id, 10, 1) IN digits), 0) - 1) * 14776336
+            + (nullif(position(substr(id, 11, 1) IN digits), 0) - 1) * 238328
+            + (nullif(position(substr(id, 12, 1) IN digits), 0) - 1) * 3844
+            + (nullif(position(substr(id, 13, 1) IN digits), 0) - 1) * 62
+            + (nullif(position(substr(id, 14, 1) IN digits), 0) - 1))
+        FROM (SELECT '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'::bytea AS digits) d
+    ) - extract(epoch FROM date_trunc('milliseconds', dispatched_at))::float8 * 1000 BETWEEN -0.9 AND 1.9) IS NOT TRUE;
 ALTER TABLE outdial.calls ALTER COLUMN stray DROP DEFAULT;
 CREATE INDEX calls_stray ON outdial.calls (org, id) WHERE stray;
 ALTER TABLE outdial.calls SET (fillfactor = 100);
