@@ -1,6 +1,11 @@
 package sip
 
-import "sync"
+import (
+	"sync"
+	"time"
+
+	msg "github.com/emiago/sipgo/sip"
+)
 
 // acks are the ACKs of the answers to an INVITE, by the answer's tag. The INVITE and its past share them: one may be on
 // its way when the call ends. A nil one is. They are safe for concurrent use.
@@ -13,13 +18,7 @@ type acks struct {
 type acked struct {
 	flow *flow
 	raw  []byte
-}
-
-func (a *acks) get(tag string) (ack *acked, known bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	ack, known = a.byTag[tag]
-	return ack, known
+	sent time.Time // guarded by acks.mu
 }
 
 func (a *acks) set(tag string, ack *acked) {
@@ -28,5 +27,21 @@ func (a *acks) set(tag string, ack *acked) {
 	if a.byTag == nil {
 		a.byTag = map[string]*acked{}
 	}
+	if ack != nil {
+		ack.sent = time.Now()
+	}
 	a.byTag[tag] = ack
+}
+
+// again returns the ACK that is due for an answer. One that has just been sent is not: what is overheard is passed on
+// by sipgo, too, and an answer is not sent again before T1 is over (RFC 3261, section 13.3.1.4).
+func (a *acks) again(tag string) (due *acked, known bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	ack, known := a.byTag[tag]
+	if ack == nil || time.Since(ack.sent) < msg.T1/2 {
+		return nil, known
+	}
+	ack.sent = time.Now()
+	return ack, true
 }

@@ -67,6 +67,31 @@ func (b *book) raise(p *past, c *call) *call {
 	return c
 }
 
+// bequeath gives away what something may still come for, when all calls are over.
+func (b *book) bequeath() (pasts []*past) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, c := range b.calls { // which were raised from the past
+		pasts = append(pasts, c.bury())
+	}
+	for _, p := range b.pasts {
+		pasts = append(pasts, p)
+	}
+	clear(b.calls)
+	clear(b.pasts)
+	return pasts
+}
+
+// inherit adds the pasts of another dialer.
+func (b *book) inherit(pasts []*past) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, p := range pasts {
+		b.pasts[p.id] = p
+		b.leave(p.id)
+	}
+}
+
 // leave is called with the lock held.
 func (b *book) leave(id string) {
 	b.leaving = append(b.leaving, leaving{id, time.Now().Add(transactionTime())})

@@ -128,6 +128,7 @@ func (d *Dialer) Close() error {
 	if !d.work.close(closePatience) {
 		return nil
 	}
+	err := d.stack.leave(d)
 	d.book.close()
-	return errors.Join(d.stack.leave(d), d.endSilence())
+	return errors.Join(err, d.endSilence())
 }

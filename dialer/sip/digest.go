@@ -42,7 +42,11 @@ const (
 
 // judge takes the challenges of a 401 or 407, and says whether there is sense in sending the request again, and whether
 // the challenges mean that the credentials are wrong: the same realm challenges what brought them, for no other reason.
-func (c *credentials) judge(res *msg.Response) (again, wrong bool) {
+func (c *credentials) judge(res *msg.Response) (again, wrong bool) { return c.judgeOf(nil, res) }
+
+// judgeOf is judge for a request that has brought so much by itself, beside others. Where another request was given
+// a newer nonce meanwhile, a challenge says nothing of the credentials: a nonce may be good for one request.
+func (c *credentials) judgeOf(own *brought, res *msg.Response) (again, wrong bool) {
 	if c.user == "" {
 		return false, false
 	}
@@ -53,8 +57,9 @@ func (c *credentials) judge(res *msg.Response) (again, wrong bool) {
 		if !c.trusts(challenge.Realm) {
 			continue
 		}
-		if !c.take(proxy, challenge) {
-			return false, !challenge.Stale && len(c.alike(proxy, challenge.Realm)) > 0
+		if !c.take(own, proxy, challenge) {
+			alike := c.alike(proxy, challenge.Realm)
+			return false, !challenge.Stale && len(alike) > 0 && !own.isOutdated(alike[len(alike)-1])
 		}
 		again = true
 	}
@@ -120,26 +125,28 @@ func (c *credentials) trusts(realm string) bool {
 }
 
 // take is called with the lock held.
-func (c *credentials) take(proxy bool, challenge *digest.Challenge) bool {
+func (c *credentials) take(own *brought, proxy bool, challenge *digest.Challenge) bool {
 	alike := c.alike(proxy, challenge.Realm)
 	for _, r := range alike {
-		if r.tries == 0 { // it was accepted before, and its nonce has run out
-			r.renew(challenge)
+		if own.triesAt(r) == 0 { // it was accepted before, and its nonce has run out
+			own.renew(r, challenge)
 			return true
 		}
 	}
 	switch n := len(alike); {
 	case n == 0:
-	case challenge.Stale && alike[n-1].tries < mostTries:
-		alike[n-1].renew(challenge)
+	case (challenge.Stale || own.isOutdated(alike[n-1])) && own.triesAt(alike[n-1]) < mostTries:
+		own.renew(alike[n-1], challenge)
 		return true
-	case !c.isPassing || n >= mostAlike || alike[n-1].challenge.Nonce == challenge.Nonce:
+	case own != nil || !c.isPassing || n >= mostAlike || alike[n-1].challenge.Nonce == challenge.Nonce:
 		return false // the credentials are wrong
 	}
 	if len(c.accepted) >= mostAnswers {
 		return false
 	}
-	c.accepted = append(c.accepted, &realm{proxy: proxy, challenge: challenge, tries: 1})
+	r := &realm{proxy: proxy}
+	own.renew(r, challenge)
+	c.accepted = append(c.accepted, r)
 	return true
 }
 
@@ -150,11 +157,6 @@ func (c *credentials) alike(proxy bool, name string) (alike []*realm) {
 		}
 	}
 	return alike
-}
-
-func (r *realm) renew(challenge *digest.Challenge) {
-	r.challenge, r.uses = challenge, 0
-	r.tries++
 }
 
 // passed notes that somebody answered the last request with a provisional response: who challenges it after
@@ -189,12 +191,18 @@ func (c *credentials) taken() {
 }
 
 // apply puts the answers to all challenges so far into the request.
-func (c *credentials) apply(req *msg.Request) error {
+func (c *credentials) apply(req *msg.Request) error { return c.applyOf(nil, req) }
+
+// applyOf is apply for a request that is under way beside others.
+func (c *credentials) applyOf(own *brought, req *msg.Request) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.isPassing = false
+	if own == nil {
+		c.isPassing = false
+	}
 	for _, r := range c.accepted {
 		r.uses++
+		own.bring(r)
 		answer, err := digest.Digest(r.challenge, digest.Options{
 			Method: string(req.Method), URI: req.Recipient.String(), Username: c.user, Password: c.secret, Count: r.uses,
 			GetBody: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(req.Body())), nil },

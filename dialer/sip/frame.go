@@ -106,47 +106,6 @@ func isDigits(b []byte) bool {
 	return len(b) > 0
 }
 
-// isRequestLine says whether sipgo's parser takes the line, at which it must not panic.
-func isRequestLine(line []byte) (ok bool) {
-	if len(line) >= len(version) && string(line[:len(version)]) == version {
-		return false
-	}
-	return isPlainRequest(line) || looksLikeStart(line) && startsRequest(line)
-}
-
-// isPlainRequest says whether the line is one of which nothing has to be tried, as nearly always: all in it is
-// spelled as RFC 3261, section 25.1 has it, and nothing that has to be escaped.
-func isPlainRequest(line []byte) bool {
-	method, rest, _ := bytes.Cut(line, []byte(" "))
-	uri, end, _ := bytes.Cut(rest, []byte(" "))
-	scheme, rest, _ := bytes.Cut(uri, []byte(":"))
-	if string(end) != "SIP/2.0" || string(scheme) != "sip" && string(scheme) != "sips" {
-		return false
-	}
-	user, host, found := bytes.Cut(rest, []byte("@"))
-	if !found {
-		user, host = method, rest // without a user
-	}
-	host, params, _ := bytes.Cut(host, []byte(";"))
-	host, port, found := bytes.Cut(host, []byte(":"))
-	if found && (!isDigits(port) || len(port) > len("65535")) {
-		return false
-	}
-	return isPlain(method, "") && isPlain(user, "") && isPlain(host, "") && (len(params) == 0 || isPlain(params, ";="))
-}
-
-// isPlain says whether there is a text, with nothing in it but letters, digits, a few marks, and those.
-func isPlain(text []byte, others string) bool {
-	for _, c := range text {
-		switch {
-		case 'a' <= c|0x20 && c|0x20 <= 'z', '0' <= c && c <= '9', c == '.', c == '-', c == '+', c == '_':
-		case strings.IndexByte(others, c) < 0:
-			return false
-		}
-	}
-	return len(text) > 0
-}
-
 // looksLikeStart says whether a message may begin with the line: it is how the next message is found behind
 // bytes that are none.
 func looksLikeStart(line []byte) bool {
@@ -164,7 +123,6 @@ type frames struct {
 	at     int // where begins what was not taken yet
 	looked int // behind that, there is no end of a header up to here
 	whole  int // so long is the message that begins there; 0: not known
-	skip   int // so many bytes still belong to a message that is too long
 }
 
 // read takes what r has to give at once. It ends what next has returned.
@@ -173,9 +131,7 @@ func (f *frames) read(r io.Reader) error {
 	f.buffer = slices.Grow(append(f.buffer[:0], f.buffer[f.at:]...), atOnce)
 	kept := len(f.buffer)
 	n, err := r.Read(f.buffer[kept:cap(f.buffer)])
-	f.buffer = f.buffer[:kept+n]
-	f.at = min(f.skip, n) // nothing is kept where there is something to skip
-	f.skip -= f.at
+	f.buffer, f.at = f.buffer[:kept+n], 0
 	return err
 }
 
@@ -207,11 +163,10 @@ func (f *frames) next() ([]byte, outline) {
 		case o.head == 0:
 			f.wait()
 			return nil, outline{}
-		case o.length < 0: // the next message tells where it ends
+		case o.length < 0 || o.length > mostBytes-o.head:
+			// The next message tells where it ends. Nor is a length believed that no message may have: whoever errs
+			// by so much would have all calls of the connection wait for what never comes.
 			return f.take(o.head + untilStart(b[o.head:])), o
-		case o.head+o.length > mostBytes:
-			f.skip = max(o.head+o.length-len(b), 0)
-			f.take(min(o.head+o.length, len(b)))
 		case o.head+o.length > len(b):
 			f.whole = o.head + o.length
 			return nil, outline{}
@@ -259,13 +214,16 @@ func keepAlive(b []byte) int {
 	return n
 }
 
-// untilStart is how many bytes there are before a line that a message may begin with.
+// untilStart is how many bytes there are before a line that a message may begin with, of which not all may be there.
 func untilStart(b []byte) int {
 	at := 0
 	for at < len(b) {
 		end := bytes.IndexByte(b[at:], '\n')
 		if end < 0 {
-			return len(b)
+			if mayBecomeStart(b[at:]) {
+				return at
+			}
+			break
 		}
 		if looksLikeStart(bytes.TrimRight(b[at:at+end], "\r")) {
 			return at
@@ -273,6 +231,23 @@ func untilStart(b []byte) int {
 		at += end + 1
 	}
 	return len(b)
+}
+
+// mayBecomeStart says whether a message may begin with the part of a line: a version, or a method and what is behind
+// it. Methods are taken to be in capital letters, as all of the registry are, since the last line of a body may have no
+// end, and is not to be put before the next message.
+func mayBecomeStart(part []byte) bool {
+	const sip = "SIP/2.0"
+	if n := min(len(part), len(sip)); bytes.EqualFold(part[:n], []byte(sip[:n])) {
+		return true
+	}
+	method, _, _ := bytes.Cut(part, []byte(" "))
+	for _, c := range method {
+		if c < 'A' || c > 'Z' {
+			return false
+		}
+	}
+	return len(method) > 0
 }
 
 // mended returns a whole message so that sipgo's parser takes it: raw itself, as nearly always, or one without the

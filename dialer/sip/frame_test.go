@@ -15,6 +15,9 @@ const soundAnswer = "SIP/2.0 200 OK\r\nVia: SIP/2.0/TCP a;branch=z9hG4bK1\r\nFro
 
 var longAnswer = strings.Replace(soundAnswer, "3\r\n\r\nabc", "2000\r\n\r\n"+strings.Repeat("x", 2000), 1)
 
+// tooLong is the header of a message that may not be that long.
+const tooLong = "SIP/2.0 200 OK\r\nl: 70000\r\n\r\n"
+
 // Messages are cut out of a stream however it comes, and what is none costs itself alone.
 func TestAStreamIsCutIntoMessages(t *testing.T) {
 	t.Parallel()
@@ -26,14 +29,14 @@ func TestAStreamIsCutIntoMessages(t *testing.T) {
 		"a short one behind":      {longAnswer + soundAnswer, []string{longAnswer, soundAnswer}},
 		"keep-alives":             {"\r\n\r\n" + soundAnswer + "\r\n" + soundAnswer, []string{"\r\n\r\n", soundAnswer, "\r\n", soundAnswer}},
 		"something between":       {"v=0\r\n" + soundAnswer + "trailing\r\n" + soundAnswer, []string{soundAnswer, soundAnswer}},
-		"one that is too long":    {"SIP/2.0 200 OK\r\nl: 70000\r\n\r\n" + strings.Repeat("SIP/2.0\r\n", 7777) + strings.Repeat("x", 7) + soundAnswer, []string{soundAnswer}},
+		"one that is too long":    {tooLong + "a=x\r\n" + soundAnswer, []string{tooLong + "a=x\r\n", soundAnswer}},
 		"a length that is none":   {strings.Replace(soundAnswer, ": 3", ": three", 1) + "\r\n" + soundAnswer, []string{strings.Replace(soundAnswer, ": 3", ": three", 1) + "\r\n", soundAnswer}},
 		"a header without an end": {"SIP/2.0 200 OK\r\n" + strings.Repeat("X: x\r\n", 15000), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for _, piece := range []int{len(c.stream), 1000, 7, 1} {
-				if piece < len(c.stream) && strings.HasPrefix(name, "a length") {
+				if piece < len(c.stream) && (strings.HasPrefix(name, "a length") || strings.Contains(name, "too long")) {
 					continue // its end is a guess, which is better where more of it is there
 				}
 				var f frames

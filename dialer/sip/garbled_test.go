@@ -79,3 +79,30 @@ func TestARefusalWithAHeaderThatCannotBeRead(t *testing.T) {
 		p.only().afterwards("ACK")
 	})
 }
+
+// A wrong length costs no connection, and no call but its own, if any.
+func TestAWrongLengthCostsNoOtherCall(t *testing.T) {
+	t.Parallel()
+	for _, transport := range []string{"tcp", "tls"} {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			p := newPeer(t, transport, func(l *leg) {
+				if l.first.user() != string(callee) {
+					l.talk()
+					l.bye()
+					return
+				}
+				m := *l.first
+				m.answer = func(s string) {
+					l.first.answer(strings.Replace(s, "Content-Length: 0", "Content-Length: 2000000000", 1))
+				}
+				l.reply(&m, 486, "Busy Here")
+			})
+			d := newDialer(t, trunkTo(p))
+			begin(t, d, callTo(callee)).ends(dialer.DialBusy)
+			begin(t, d, callTo(callee+"1")).ends(dialer.ClientHangup)
+			p.balanced()
+			require.Len(t, p.open(), 1)
+		})
+	}
+}

@@ -44,7 +44,7 @@ func (g *dialog) acknowledgeBy(finding context.Context, inv *invite) {
 	}
 	copyCredentials(inv.req, req)
 	req.SetBody(nil)
-	ack := &acked{f, wire(req)}
+	ack := &acked{flow: f, raw: wire(req)}
 	inv.mu.Lock()
 	inv.remember(g.tag, ack)
 	inv.mu.Unlock()

@@ -44,6 +44,7 @@ type invite struct {
 	plays     bool      // a 183 with a body was
 	inUse     bool      // something is still to be done with the request
 	buried    bool      // the past has it: see there
+	over      *settled  // nil: nobody waits for that
 }
 
 // send begins the transaction. An error says that the INVITE did not leave, or not as a whole.
@@ -145,6 +146,9 @@ func (inv *invite) settle(res *msg.Response, passedOn bool) {
 	case !passedOn:
 		inv.ackRefusal(res)
 	}
+	if !res.IsProvisional() {
+		inv.settled()
+	}
 }
 
 func (inv *invite) lateRinging(res *msg.Response) {
@@ -200,12 +204,12 @@ func (inv *invite) remember(tag string, ack *acked) {
 	inv.acks.set(tag, ack)
 }
 
-// acked is called with the lock held, too.
+// acked returns the ACK that is due, and is called with the lock held, too.
 func (inv *invite) acked(tag string) (ack *acked, known bool) {
 	if inv.acks == nil {
 		return nil, false
 	}
-	return inv.acks.get(tag)
+	return inv.acks.again(tag)
 }
 
 // choose makes the answer the call, unless another one is or the INVITE was given up. What other branches
@@ -261,6 +265,9 @@ func (d *Dialer) deliver(f *flow, h hop, ack []byte) {
 
 // cancel sends the CANCEL: RFC 3261, section 9.1.
 func (inv *invite) cancel() {
+	inv.mu.Lock()
+	over := inv.waited()
+	inv.mu.Unlock()
 	inv.c.d.work.background(func(ctx context.Context) {
 		begun := time.Now()
 		err := inv.cancelOnce(ctx)
@@ -269,7 +276,9 @@ func (inv *invite) cancel() {
 		}
 		if err != nil {
 			inv.c.d.log.Warn("a CANCEL was not answered", "trunk", inv.t.Name, "call", inv.c.in.ID, "error", err)
+			return
 		}
+		over.wait(ctx)
 	})
 }
 

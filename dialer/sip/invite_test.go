@@ -105,7 +105,7 @@ func TestAnswerThatCrossesTheCancelIsHungUp(t *testing.T) {
 				l.accept()
 			})
 			call := callTo(callee)
-			call.RingTimeout = 30 * time.Millisecond
+			call.RingTimeout = 8 * t1 // long enough for the 180 to be heard first
 			r := begin(t, newDialer(t, trunkTo(p)), call)
 			o := r.ends(dialer.DialNoAnswer)
 			require.True(t, o.ConnectedAt.IsZero())

@@ -62,7 +62,7 @@ func (d *Dialer) isThere(ctx context.Context, t *trunk, h hop) (answered, certai
 }
 
 func (d *Dialer) isThereBy(ctx context.Context, t *trunk, h hop) (answered, certain, stale bool) {
-	ctx, cancel := context.WithTimeout(ctx, min(t.KeepAlive, transactionTime()))
+	ctx, cancel := context.WithTimeout(ctx, t.keepAlivePatience())
 	defer cancel()
 	stop := d.work.onClose(cancel)
 	defer stop()
@@ -74,6 +74,13 @@ func (d *Dialer) isThereBy(ctx context.Context, t *trunk, h hop) (answered, cert
 		return false, isCertain(err), false
 	}
 	return false, false, d.work.calls.Err() == nil && t.hasAnswered(h.remote) && f.cutIfSilent(sent)
+}
+
+// keepAlivePatience is how long a server may take for an OPTIONS. One that is asked more often than that has a while
+// all the same: it costs a connection that calls may be on.
+func (t *trunk) keepAlivePatience() time.Duration {
+	least := 8 * msg.T1 //nolint:mnd // over UDP it has been sent four times by then
+	return max(least, min(t.KeepAlive, transactionTime()))
 }
 
 func (t *trunk) hasAnswered(remote netip.AddrPort) bool {

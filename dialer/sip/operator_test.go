@@ -69,6 +69,7 @@ func TestWhatStrangersSendIsCounted(t *testing.T) {
 	require.NoError(t, err)
 	defer conn.Close()
 	require.Eventually(t, func() bool { return d.Dropped() == 6 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return len(log.lines("belongs to no SIP trunk")) > 0 }, patience, time.Millisecond)
 	require.Len(t, log.lines("belongs to no SIP trunk"), 1, "the log is not filled")
 	require.Contains(t, log.lines("belongs to no SIP trunk")[0], "address=127.0.0.2")
 	begin(t, d, callTo(callee)).ends(dialer.ClientHangup)

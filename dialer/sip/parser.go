@@ -82,15 +82,15 @@ func paramIn(value, name string) string {
 	return ""
 }
 
-// viaParser takes white space where RFC 3261, section 25.1 allows it, and sipgo does not.
+// viaParser takes white space where RFC 3261, section 25.1 allows it, and sipgo does not. One that does not begin with
+// a protocol cannot be read: sipgo would look for it in the next of the list, and take the branch of that one.
 func viaParser(parse msg.HeaderParser) msg.HeaderParser {
 	return func(name []byte, value string) (msg.Header, error) {
-		if protocol, _, _ := strings.Cut(value, ";"); strings.Contains(protocol, " /") || strings.Contains(protocol, "/ ") {
-			tight := strings.Join(strings.Fields(strings.ReplaceAll(protocol, "/", " / ")), " ")
-			value = strings.Replace(value, protocol, strings.ReplaceAll(tight, " / ", "/"), 1)
-		}
-		h, err := parse(name, value)
+		h, err := parse(name, tightVia(value))
 		if via, ok := h.(*msg.ViaHeader); ok {
+			if !isToken(via.ProtocolName) {
+				return instead(string(name), value), nil
+			}
 			for i, param := range via.Params {
 				via.Params[i] = msg.HeaderKV{K: strings.TrimSpace(param.K), V: strings.TrimSpace(param.V)}
 				if strings.EqualFold(via.Params[i].K, "branch") {
@@ -100,6 +100,18 @@ func viaParser(parse msg.HeaderParser) msg.HeaderParser {
 		}
 		return h, err
 	}
+}
+
+// tightVia moves the white space around the slashes of the first Via to its front. It is as long as it was, since sipgo
+// counts the bytes up to the next of the list.
+func tightVia(value string) string {
+	protocol, _, _ := strings.Cut(value, ";")
+	if !strings.Contains(protocol, " /") && !strings.Contains(protocol, "/ ") {
+		return value
+	}
+	tight := strings.Join(strings.Fields(strings.ReplaceAll(protocol, "/", " / ")), " ")
+	tight = strings.ReplaceAll(tight, " / ", "/")
+	return strings.Repeat(" ", len(protocol)-len(tight)) + tight + value[len(protocol):]
 }
 
 // parseCSeq reads a CSeq with any white space in it. A response is known by the method alone.
@@ -114,6 +126,47 @@ func parseCSeq(_ []byte, value string) (msg.Header, error) {
 		return &msg.CSeqHeader{SeqNo: uint32(seq), MethodName: msg.RequestMethod(method)}, nil
 	}
 	return msg.NewHeader("Unreadable", value), nil
+}
+
+// isRequestLine says whether sipgo's parser takes the line, at which it must not panic.
+func isRequestLine(line []byte) (ok bool) {
+	if len(line) >= len(version) && string(line[:len(version)]) == version {
+		return false
+	}
+	return isPlainRequest(line) || looksLikeStart(line) && startsRequest(line)
+}
+
+// isPlainRequest says whether the line is one of which nothing has to be tried, as nearly always: all in it is
+// spelled as RFC 3261, section 25.1 has it, and nothing that has to be escaped.
+func isPlainRequest(line []byte) bool {
+	method, rest, _ := bytes.Cut(line, []byte(" "))
+	uri, end, _ := bytes.Cut(rest, []byte(" "))
+	scheme, rest, _ := bytes.Cut(uri, []byte(":"))
+	if string(end) != "SIP/2.0" || string(scheme) != "sip" && string(scheme) != "sips" {
+		return false
+	}
+	user, host, found := bytes.Cut(rest, []byte("@"))
+	if !found {
+		user, host = method, rest // without a user
+	}
+	host, params, _ := bytes.Cut(host, []byte(";"))
+	host, port, found := bytes.Cut(host, []byte(":"))
+	if found && (!isDigits(port) || len(port) > len("65535")) {
+		return false
+	}
+	return isPlain(method, "") && isPlain(user, "") && isPlain(host, "") && (len(params) == 0 || isPlain(params, ";="))
+}
+
+// isPlain says whether there is a text, with nothing in it but letters, digits, a few marks, and those.
+func isPlain(text []byte, others string) bool {
+	for _, c := range text {
+		switch {
+		case 'a' <= c|0x20 && c|0x20 <= 'z', '0' <= c && c <= '9', c == '.', c == '-', c == '+', c == '_':
+		case strings.IndexByte(others, c) < 0:
+			return false
+		}
+	}
+	return len(text) > 0
 }
 
 // startsRequest says whether the parser takes the first line of a request, at which it must not panic.

@@ -36,6 +36,7 @@ type pastInvite struct {
 	heard     bool
 	cancelled bool
 	acks      *acks // nil: there is none
+	over      *settled
 }
 
 // bury makes the past of a call.
@@ -64,6 +65,9 @@ func (inv *invite) bury(branch string) pastInvite {
 		t: inv.t, hop: inv.hop, flow: inv.flow, branch: branch, raw: inv.raw,
 		heard: inv.heard, cancelled: inv.cancelled || inv.chosen, acks: inv.acks, // nor is an answer cancelled
 	}
+	if inv.inUse {
+		p.over = inv.waited()
+	}
 	p.foreign = inv.cred.user == ""
 	if inv.cred.known() {
 		p.cred = inv.cred
@@ -84,8 +88,11 @@ func (p *past) stray(d *Dialer, res *msg.Response) {
 	}
 	inv := p.invites[i]
 	if res.IsSuccess() && inv.acks != nil {
-		if ack, _ := inv.acks.get(toTag(res)); ack != nil {
+		ack, known := inv.acks.again(toTag(res))
+		if ack != nil {
 			d.deliver(ack.flow, inv.hop, ack.raw)
+		}
+		if known {
 			return
 		}
 	}
@@ -124,7 +131,7 @@ func (p *past) raise(d *Dialer) *call {
 		}
 		inv := &invite{
 			c: c, t: old.t, hop: old.hop, flow: old.flow, req: req, cred: old.cred,
-			heard: old.heard, givenUp: true, cancelled: old.cancelled, acks: old.acks,
+			heard: old.heard, givenUp: true, cancelled: old.cancelled, acks: old.acks, over: old.over,
 		}
 		if inv.cred == nil {
 			inv.cred = old.t.credentials()
@@ -145,6 +152,23 @@ func (p *past) request(d *Dialer, req *msg.Request, tx msg.ServerTransaction) {
 		return
 	}
 	d.respond(tx, req, msg.StatusCallTransactionDoesNotExists, "Call/Transaction Does Not Exist")
+}
+
+// moveTo has a past use the flows of another dialer at the same port, which lets its servers send. Connections of the
+// old one are lost, and replaced where something has to leave.
+func (p *past) moveTo(d *Dialer) {
+	for i := range p.invites {
+		inv := &p.invites[i]
+		p.removes = append(p.removes, d.peers.add(inv.flow.remote.Addr()))
+		if inv.flow.transport != UDP {
+			continue
+		}
+		if f, err := d.flows.packet(inv.flow.remote); err == nil {
+			f.hold()
+			inv.flow.release()
+			inv.flow = f
+		}
+	}
 }
 
 // forget is called when nothing can come any more.

@@ -12,6 +12,7 @@ type proof struct {
 	g      *dialog
 	beside bool // the request is under way beside the INVITE, whose credentials nobody may have looked at yet
 
+	own      *brought
 	tries    int
 	brings   bool
 	refusals uint64
@@ -22,6 +23,9 @@ type proof struct {
 // it is part of a call that is being let in, else when it has been challenged.
 func (p *proof) apply(req *msg.Request) error {
 	p.tries++
+	if p.own == nil {
+		p.own = newBrought()
+	}
 	inside := p.g.t.inside
 	_, resting := p.g.t.account.resting()
 	p.brings = p.g.cred.known() && (p.beside || resting == nil && (p.tries > 1 || inside.isKnown()))
@@ -29,7 +33,7 @@ func (p *proof) apply(req *msg.Request) error {
 	if !p.brings {
 		return nil
 	}
-	return p.g.cred.apply(req)
+	return p.g.cred.applyOf(p.own, req)
 }
 
 // again says whether the request is sent once more, with an answer to its challenge. What becomes of a PRACK says
@@ -43,13 +47,12 @@ func (p *proof) again(ctx context.Context, res *msg.Response) bool {
 		if p.brings {
 			inside.take(p.refusals)
 		}
-		p.g.cred.taken()
 		return false
 	}
 	if !p.brings {
-		p.g.cred.taken() // it has brought none that could be wrong
+		p.own = newBrought() // it has brought none that could be wrong
 	}
-	again, wrong := p.g.cred.judge(res) // which ends somewhen
+	again, wrong := p.g.cred.judgeOf(p.own, res) // which ends somewhen
 	switch {
 	case wrong:
 		inside.refuse()

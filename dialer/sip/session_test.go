@@ -12,13 +12,13 @@ import (
 )
 
 // inShort is a dialer whose seconds are short, so that a session of 90 of them passes in a
-// test: 90 are 3.6 seconds.
+// test: 90 are 7.2 seconds.
 func inShort(t *testing.T, p *peer) *sip.Dialer {
 	t.Helper()
 	trunk := trunkTo(p)
 	trunk.SessionInterval = 90 * time.Second
 	d := newDialer(t, trunk)
-	d.SetSecond(40 * time.Millisecond)
+	d.SetSecond(80 * time.Millisecond)
 	return d
 }
 
@@ -110,7 +110,7 @@ func TestThePeerRefreshesTheSession(t *testing.T) {
 		l.accept("Session-Expires: 90;refresher=uas", "Require: timer")
 		l.expect("ACK")
 		for range 3 {
-			l.pause(900 * time.Millisecond)
+			l.pause(1800 * time.Millisecond)
 			m := l.wants(l.begin("UPDATE", "", "Session-Expires: 90;refresher=uac", "Supported: timer")(), 200)
 			if m.get("Session-Expires") != "90;refresher=uac" || m.get("Require") != "timer" {
 				l.p.t.Errorf("the answer is wrong: %+v", m.fields)
@@ -120,7 +120,7 @@ func TestThePeerRefreshesTheSession(t *testing.T) {
 	})
 	o := begin(t, inShort(t, p), callTo(callee)).ends(dialer.ClientDisconnected)
 	require.Equal(t, "the session expired", o.Message)
-	require.Greater(t, o.EndedAt.Sub(o.ConnectedAt), 2700*time.Millisecond)
+	require.Greater(t, o.EndedAt.Sub(o.ConnectedAt), 5400*time.Millisecond)
 	p.balanced()
 }
 
@@ -223,7 +223,7 @@ func TestARefreshThatIsNeverTakenDoesNotEndTheCall(t *testing.T) {
 				l.reply(l.expect("UPDATE"), code, "No")
 				l.reply(l.expect("INVITE"), code, "No")
 				l.expect("ACK")
-				l.pause(4 * time.Second) // longer than the session would have lasted
+				l.pause(8 * time.Second) // longer than the session would have lasted
 				l.bye()
 			})
 			begin(t, inShort(t, p), callTo(callee)).ends(dialer.ClientHangup)
@@ -284,7 +284,7 @@ func TestAnIntervalThatIsTooShortIsNotTakenAtItsWord(t *testing.T) {
 	t.Parallel()
 	p := newPeer(t, "udp", func(l *leg) {
 		l.talk("Session-Expires: 2;refresher=uac", "Allow: UPDATE")
-		l.pause(time.Second) // 25 seconds
+		l.pause(time.Second) // 12 seconds
 		l.bye()
 	})
 	begin(t, inShort(t, p), callTo(callee)).ends(dialer.ClientHangup)

@@ -15,37 +15,43 @@ import (
 //nolint:gochecknoglobals // a port is one of the process
 var shared = struct {
 	mu   sync.Mutex
-	open map[string]*stack
+	open map[string]*stack // by placeOf
 }{open: map[string]*stack{}}
 
 // stackAt returns a stack that listens at the address. Whoever has it leaves it once.
 func stackAt(address string) (*stack, error) {
-	if !namesPort(address) {
+	place := placeOf(address)
+	if place == "" {
 		return newStack(address)
 	}
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
-	st := shared.open[address]
+	st := shared.open[place]
 	if st == nil {
 		var err error
 		if st, err = newStack(address); err != nil {
 			return nil, err
 		}
-		st.address = address
-		shared.open[address] = st
+		st.address = place
+		shared.open[place] = st
 	}
 	st.users++
 	return st, nil
 }
 
-// namesPort says whether the address is more than a request for a free port.
-func namesPort(address string) bool {
-	_, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return false
+// placeOf is what an address comes to, however it is written; empty: it is a request for a free port, or comes to
+// nothing.
+func placeOf(address string) string {
+	at, err := net.ResolveUDPAddr("udp", address)
+	if err != nil || at.Port == 0 {
+		return ""
 	}
-	n, err := net.LookupPort("udp", port) //nolint:noctx // numbers are not looked up
-	return err == nil && n > 0
+	place := at.AddrPort()
+	addr := place.Addr().Unmap()
+	if !addr.IsValid() {
+		addr = netip.IPv6Unspecified()
+	}
+	return netip.AddrPortFrom(addr, place.Port()).String()
 }
 
 // leave closes the stack behind the last dialer. The others go on.
@@ -57,11 +63,22 @@ func (st *stack) leave(d *Dialer) error {
 	defer shared.mu.Unlock()
 	if st.users--; st.users > 0 {
 		st.dialers.remove(d)
+		if heir := st.dialers.newest(); heir != nil {
+			heir.inherit(d.book.bequeath())
+		}
 		d.flows.close()
 		return nil
 	}
 	delete(shared.open, st.address)
 	return st.close()
+}
+
+// inherit takes what another dialer at the same port has left: an answer that comes late is to be hung up.
+func (d *Dialer) inherit(pasts []*past) {
+	for _, p := range pasts {
+		p.moveTo(d)
+	}
+	d.book.inherit(pasts)
 }
 
 // dialers are those that share a stack, the newest first. What comes is for the one whose call it is of, else for the

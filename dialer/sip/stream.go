@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -32,7 +33,7 @@ type stream struct {
 	done sync.Once
 
 	name  net.TCPAddr  // by which sipgo looks for it, since several may lead to one address
-	heard atomic.Int64 // when something was read last, in nanoseconds since 1970
+	heard atomic.Int64 // when a message was read last, or what keeps alive, in nanoseconds since 1970
 	peer  netip.AddrPort
 
 	transport Transport
@@ -73,8 +74,7 @@ func (s *stream) Read(b []byte) (int, error) {
 			s.end()
 			return 0, io.EOF
 		}
-		s.heard.Store(time.Now().UnixNano())
-		s.collect()
+		s.collect(len(b))
 	}
 	n := copy(b, s.ready[0])
 	if s.ready[0] = s.ready[0][n:]; len(s.ready[0]) == 0 {
@@ -84,8 +84,9 @@ func (s *stream) Read(b []byte) (int, error) {
 }
 
 // collect has all messages overheard that arrived together: a refusal is not to be acted upon before the answer is
-// known that came right behind it.
-func (s *stream) collect() {
+// known that came right behind it. Sipgo reads no more than room at once. What is none of its messages is not heard: a
+// connection by which nothing else comes is of no use.
+func (s *stream) collect(room int) {
 	s.queue = s.queue[:0]
 	for raw, o := s.frames.next(); raw != nil; raw, o = s.frames.next() {
 		s.dialers.received(s.peer, raw)
@@ -93,17 +94,30 @@ func (s *stream) collect() {
 		if keepAlive(raw) == 0 {
 			m = mend(raw, o, true)
 		}
-		if len(m) == 0 || len(m) > mostBytes {
+		if len(m) == 0 || len(m) > mostBytes || isOverlooked(m, room) {
 			s.dialers.unread(s.peer)
 			continue
 		}
 		s.dialers.overhear(m)
 		s.queue = append(s.queue, m)
 	}
-	s.ready = s.queue
+	if s.ready = s.queue; len(s.ready) > 0 {
+		s.heard.Store(time.Now().UnixNano())
+	}
 }
 
-// heardSince says whether anything was read since then.
+// isOverlooked says whether sipgo, reading no more than room at once, would read nothing but NUL once. It drops that,
+// and would take what follows for the rest of the message.
+func isOverlooked(m []byte, room int) bool {
+	for part := range slices.Chunk(m, room) {
+		if len(bytes.TrimLeft(part, "\x00")) == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// heardSince says whether a message was read since then, or what keeps the connection alive.
 func (s *stream) heardSince(t time.Time) bool { return s.heard.Load() >= t.UnixNano() }
 
 // RemoteAddr implements net.Conn, for sipgo: no two connections have the same one.
