@@ -502,9 +502,10 @@ func TestACallThatMovedWasPlacedWhenItDid(t *testing.T) {
 		for _, c := range second.calls() {
 			placed[c.ID] = c.PlacedAt
 		}
-		require.Len(t, g.calls, 2)
+		resumed := g.all()
+		require.Len(t, resumed, 2)
 		moved := 0
-		for _, c := range g.calls {
+		for _, c := range resumed {
 			require.Equal(t, placed[c.ID], c.PlacedAt)
 			for _, was := range w.calls(b.ID) {
 				if was.ID == c.ID && c.PlacedAt.Sub(was.DispatchedAt) > 5*time.Second {

@@ -131,12 +131,12 @@ func rules() []rule {
 		},
 		{
 			name: "SQLite store", roots: []string{"store/sqlite"},
-			ours:      []string{"store", "fsm", "dialer", "store/internal/reasons", "store/internal/migrations"},
+			ours:      []string{"store", "fsm", "dialer", "store/internal/reasons", "store/internal/migrations", "store/internal/callids"},
 			forbidden: []reasons{carrierKinds(), web(), suites(), engine()},
 		},
 		{
 			name: "PostgreSQL store", roots: []string{"store/postgres"},
-			ours:      []string{"store", "fsm", "dialer", "store/internal/reasons", "store/internal/migrations"},
+			ours:      []string{"store", "fsm", "dialer", "store/internal/reasons", "store/internal/migrations", "store/internal/callids"},
 			forbidden: []reasons{carrierKinds(), web(), suites(), engine()},
 		},
 		{

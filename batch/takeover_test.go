@@ -2,6 +2,7 @@ package batch_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -30,13 +31,19 @@ func (r *resumed) Resume(
 	return r.Resumer.Resume(ctx, c, report)
 }
 
+// all returns the calls that were resumed.
+func (r *resumed) all() []dialer.Call {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.calls)
+}
+
 // only returns the one call that was resumed.
 func (r *resumed) only(t *testing.T) dialer.Call {
 	t.Helper()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	require.Len(t, r.calls, 1)
-	return r.calls[0]
+	all := r.all()
+	require.Len(t, all, 1)
+	return all[0]
 }
 
 // A call that is taken over has its agent and its limits, as it had when it was placed.

@@ -138,7 +138,7 @@ type Node struct {
 	ID        string   // random, new each time an engine starts
 	Regions   []string // whose batches it dials; empty: all
 	Carriers  []string // that it can place and resume calls over; empty: none
-	Shares    []int    // what it tells the others of its Carriers, several numbers for each; the engine's, for no store to read
+	Shares    []int    // what it tells the others of its Carriers: the engine's, for no store to read
 	StartedAt time.Time
 	ExpiresAt time.Time // when its lease runs out, by the store's clock
 

@@ -81,9 +81,15 @@ func TestEveryFlawIsCaught(t *testing.T) {
 		for rule, message := range f.caughtBy {
 			t.Run(f.name+"/"+rule, func(t *testing.T) {
 				t.Parallel()
-				cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestFlawed$/^"+rule+"$", "-test.timeout=1m")
-				cmd.Env = append(os.Environ(), brokenEnv+"="+f.name)
-				output, err := cmd.CombinedOutput()
+				var output []byte
+				var err error
+				for range 3 { // what comes too early may be late all the same, where the machine is busy
+					cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestFlawed$/^"+rule+"$", "-test.timeout=1m")
+					cmd.Env = append(os.Environ(), brokenEnv+"="+f.name)
+					if output, err = cmd.CombinedOutput(); err != nil {
+						break
+					}
+				}
 				require.Error(t, err, "the suite did not see it")
 				require.Contains(t, string(output), "--- FAIL: TestFlawed/"+rule)
 				require.Regexp(t, message, string(output))

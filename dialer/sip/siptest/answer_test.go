@@ -91,7 +91,7 @@ func TestAnsweredCalls(t *testing.T) {
 		},
 		{
 			name: "an answer that comes again when all is over",
-			peer: script{invited(), answer(), bye(), replyTo("INVITE", 200, "OK", sdp), expect("ACK"), pause(300)},
+			peer: script{invited(), answer(), bye(), pause(600), replyTo("INVITE", 200, "OK", sdp), expect("ACK"), pause(300)},
 			ends: dialer.ClientHangup, connected: true, hears: "INVITE ACK 200/BYE",
 		},
 		{
