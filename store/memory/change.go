@@ -58,12 +58,14 @@ func (o *org) cancel(b *batch, now time.Time) {
 		return
 	}
 	b.CancelledAt, b.changed = now, true
-	for index, ok := b.queue.pop(); ok; index, ok = b.queue.pop() {
-		r := b.recipients[index]
-		r.Status = fsm.Cancelled
-		b.Counts.Move(fsm.Queued, fsm.Cancelled)
-		o.changed(b, r, now)
+	for _, r := range b.recipients { // in the order of the batch, as the other stores do
+		if r.Status == fsm.Queued {
+			r.Status = fsm.Cancelled
+			b.Counts.Move(fsm.Queued, fsm.Cancelled)
+			o.changed(b, r, now)
+		}
 	}
+	b.queue = queue{fresh: len(b.recipients), size: len(b.recipients)}
 }
 
 func (b *batch) pause(now time.Time) {
