@@ -13,7 +13,7 @@ import (
 // a second, is of no use. Where there are fewer parts than nodes that need one, they take turns. Who has
 // less than it needs draws a ticket, above all that it sees, and keeps it until it has enough: so the
 // order of those that wait is the same for all who look, and who gave a part up comes last. Who has had
-// one for turnTime while others waited gives it up.
+// one for leasesPerTurn leases while others waited gives it up.
 //
 // The pace holds over all nodes: in no second more calls begin than the carrier's rate and burst together.
 // A node whose share grew goes by its former share for one more second. So what any node goes by, at any moment of a

@@ -127,7 +127,7 @@ func (m *migrator) older(version int) error {
 
 // version is the latest migration that was run, 0 for none.
 func (m *migrator) version(ctx context.Context) (version int, err error) {
-	// Not to_regclass: it would answer from what this session knew before it waited for the lock.
+	// Not to_regclass: it would answer from what this connection knew before it waited for the lock.
 	var there bool
 	const look = `SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 		WHERE n.nspname = $1 AND c.relname = 'schema_versions')`
