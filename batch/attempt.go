@@ -26,13 +26,13 @@ type attempt struct {
 	rangAt    time.Time
 	startedAt time.Time
 
-	tries    []store.Try // the carriers that refused it
-	busy     bool        // one of them takes no calls at present
-	putOff   bool        // one of them was not asked, and may be later
-	open     bool        // one of those may be down, or was not asked: it may take the attempt later
-	stranded bool        // it waits for another carrier; no dialer has it
-	since    time.Time   // when it was stranded
-	call     dialer.Call // to be placed, while it is stranded or on its way to another carrier
+	tries    []store.Try  // the carriers that refused it
+	busy     bool         // one of them takes no calls at present
+	putOff   bool         // one of them was not asked, and may be later
+	open     bool         // one of those may be down, or was not asked: it may take the attempt later
+	stranded bool         // it waits for another carrier; no dialer has it
+	since    time.Time    // when it was stranded
+	call     *dialer.Call // to be placed, while it is stranded or on its way to another carrier
 
 	deadline    time.Time
 	inDeadlines int
@@ -227,12 +227,12 @@ func (s *scheduler) knows(id string) bool {
 }
 
 // adopt takes over a call that a node left behind. It counts at once, whatever the limits say.
-// The call is to be resumed where it says so; else it has ended, its fate unknown.
-func (s *scheduler) adopt(o orphan, now time.Time) (placement, bool) {
-	c, b := o.claimed, o.batch
+// It returns what is to be resumed; nil: the call has ended, its fate unknown.
+func (s *scheduler) adopt(o *orphan, now time.Time) *placement {
+	c, b := &o.claimed, &o.batch
 	j := s.jobs[b.ID]
 	if j == nil {
-		j = &job{batch: b, limit: newCapacity(b.Target), queued: b.Counts.Queued, inFlight: b.Counts.InFlight()}
+		j = &job{batch: *b, limit: newCapacity(b.Target), queued: b.Counts.Queued, inFlight: b.Counts.InFlight()}
 		s.jobs[b.ID] = j
 	}
 	a := &attempt{
@@ -251,11 +251,11 @@ func (s *scheduler) adopt(o orphan, now time.Time) (placement, bool) {
 	}
 	if refusedBefore(c.Call) {
 		s.ended(a.id, dialer.Outcome{}, errRefused, now)
-		return placement{}, false
+		return nil
 	}
 	if a.carrier == nil || a.carrier.resumer == nil {
 		s.ended(a.id, dialer.Outcome{}, errOrphan, now)
-		return placement{}, false
+		return nil
 	}
 	left := b.RingTimeout
 	if a.status == fsm.Started {
@@ -265,5 +265,5 @@ func (s *scheduler) adopt(o orphan, now time.Time) (placement, bool) {
 	if !c.Call.HangUpAt.IsZero() {
 		s.cancel(a.id, dialer.HangUp(dialer.APICancelled), now)
 	}
-	return placement{call: dialerCall(c, b, o.agent), carrier: a.carrier}, true
+	return &placement{call: dialerCall(c, b, &o.agent), carrier: a.carrier}
 }

@@ -13,7 +13,7 @@ import (
 
 // place begins a call, or takes up one that goes on, in a goroutine of its own that ends
 // with it.
-func (l *loop) place(p placement, resume bool) {
+func (l *loop) place(p *placement, resume bool) {
 	// Not the loop's context: a call is ended for a reason, and that is its context's cause.
 	ctx, cancel := context.WithCancelCause(context.Background())
 	if p.carrier.resumer == nil { // there is nobody to leave the call to
@@ -35,7 +35,7 @@ func (l *loop) place(p placement, resume bool) {
 }
 
 // follow stays with a call until its dialer says that it is over, or is gone.
-func (l *loop) follow(ctx context.Context, p placement, resume bool) {
+func (l *loop) follow(ctx context.Context, p *placement, resume bool) {
 	r := reporter{l: l, id: p.call.ID}
 	o, err := dialer.Outcome{}, errPanic // unless guard returns: a dialer can end its goroutine
 	defer func() {
@@ -55,9 +55,9 @@ func (l *loop) follow(ctx context.Context, p placement, resume bool) {
 // resume asks the carrier what becomes of a call until it can tell, or the call's time is up. An
 // answer that cannot be had now says nothing of the call, which may well go on. It asks once more when
 // the call is to end, since only the carrier can end it.
-func (l *loop) resume(ctx context.Context, p placement, report func(dialer.Progress)) (dialer.Outcome, error) {
+func (l *loop) resume(ctx context.Context, p *placement, report func(dialer.Progress)) (dialer.Outcome, error) {
 	const most = 30 * time.Second
-	p.call = l.complete(ctx, p.call)
+	p = &placement{call: l.complete(ctx, p.call), carrier: p.carrier}
 	for wait := time.Second; ; wait = min(2*wait, most) {
 		last := ctx.Err() != nil
 		o, err := l.guard(ctx, p, p.carrier.resumer.Resume, report)
@@ -102,7 +102,7 @@ type dialFunc func(context.Context, dialer.Call, func(dialer.Progress)) (dialer.
 
 // guard makes a panic of the dialer, or of an error that it returns, cost one call and
 // nothing else.
-func (l *loop) guard(ctx context.Context, p placement, dial dialFunc, report func(dialer.Progress)) (
+func (l *loop) guard(ctx context.Context, p *placement, dial dialFunc, report func(dialer.Progress)) (
 	o dialer.Outcome, err error,
 ) {
 	defer func() {

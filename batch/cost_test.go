@@ -185,6 +185,43 @@ func benchDepth(b *testing.B, s store.Store, depth int) {
 	b.StartTimer()
 }
 
+// What a call costs that has its organisation to itself, or nearly: a step, and a turn of the loop, for one or two of them.
+func BenchmarkOrganisations(b *testing.B) {
+	const calls = 20_000
+	for _, orgs := range []int{1, 100, 2_000} {
+		b.Run(strconv.Itoa(orgs), func(b *testing.B) {
+			for b.Loop() {
+				benchOrganisations(b, orgs, calls/orgs)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/calls, "ns/recipient")
+		})
+	}
+}
+
+// benchOrganisations has organisations call each recipients of theirs, one at a time if there are many of them.
+func benchOrganisations(b *testing.B, orgs, each int) {
+	b.Helper()
+	b.StopTimer()
+	const slots = 2_000
+	r := newRig(b, memory.New(), slots, &noop{})
+	for i := range orgs {
+		id := "org" + strconv.Itoa(i)
+		r.dir.limit(id, slots/orgs)
+		for left := each; left > 0; left -= store.MaxRecipients {
+			req := request(min(left, store.MaxRecipients))
+			req.Target = slots / orgs
+			_, err := r.engine.Create(b.Context(), id, req)
+			require.NoError(b, err)
+		}
+	}
+	b.StartTimer()
+	r.stop = runEngine(r.engine)
+	r.dialer.await(int64(orgs * each))
+	b.StopTimer()
+	require.NoError(b, r.stop())
+	b.StartTimer()
+}
+
 // await waits until there were that many calls.
 func (n *noop) await(calls int64) {
 	for n.calls.Load() < calls {

@@ -29,7 +29,7 @@ var (
 )
 
 // returned tells that the dialer is done with a call.
-func (s *scheduler) returned(p placement, o dialer.Outcome, err error, now time.Time) {
+func (s *scheduler) returned(p *placement, o dialer.Outcome, err error, now time.Time) {
 	if a := s.calls[p.call.ID]; a != nil && s.strand(a, p, err, now) {
 		return
 	}
@@ -38,7 +38,7 @@ func (s *scheduler) returned(p placement, o dialer.Outcome, err error, now time.
 
 // strand has an attempt that was refused wait for the number's next carrier. It says whether there is one. Who was
 // only put off is queued again instead, as the slot is somebody else's meanwhile.
-func (s *scheduler) strand(a *attempt, p placement, err error, now time.Time) bool {
+func (s *scheduler) strand(a *attempt, p *placement, err error, now time.Time) bool {
 	v := a.verdict(err)
 	ends := a.cancelled || a.hungUp || a.detached || a.resumed || s.draining
 	putOff := v.unasked && v.busy != nil
@@ -58,7 +58,7 @@ func (s *scheduler) strand(a *attempt, p placement, err error, now time.Time) bo
 	s.learn(a, v, dialer.Outcome{}, err, now)
 	a.carrier.release(a.units)
 	a.carrier, a.ref = nil, ""
-	a.stranded, a.call = true, p.call
+	a.stranded, a.call = true, &p.call
 	s.stranded = append(s.stranded, a)
 	ev := s.event(a)
 	ev.Ref, ev.Tries = "", slices.Clone(a.tries) // whoever takes over sees that it was refused
@@ -162,17 +162,17 @@ func (s *scheduler) goOn(a *attempt, full map[gate]bool, now time.Time) bool {
 }
 
 // moved returns the calls to place over another carrier, now that this is written.
-func (s *scheduler) moved(step store.Step) []placement {
-	var starts []placement
+func (s *scheduler) moved(step store.Step) []*placement {
+	var starts []*placement
 	for i := range step.Events {
 		ev := &step.Events[i]
 		a := s.calls[ev.CallID]
 		if ev.Carrier == "" || a == nil {
 			continue
 		}
-		p := placement{call: a.call, carrier: a.carrier}
+		p := &placement{call: *a.call, carrier: a.carrier}
 		p.call.PlacedAt, p.call.Ref = step.Now, ""
-		a.call = dialer.Call{}
+		a.call = nil
 		starts = append(starts, p)
 	}
 	return starts

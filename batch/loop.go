@@ -257,7 +257,8 @@ func (l *loop) apply(ctx context.Context, step store.Step, res store.Advanced) {
 }
 
 func (l *loop) forgetEnded(step store.Step) {
-	for _, ev := range step.Events {
+	for i := range step.Events {
+		ev := &step.Events[i]
 		if !ev.Status.InFlight() {
 			delete(l.live, ev.CallID)
 		}

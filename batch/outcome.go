@@ -40,7 +40,7 @@ func (v verdict) agentOnly() bool { return v.busy != nil && v.busy.AgentOnly }
 func (a *attempt) verdict(err error) verdict {
 	v := verdict{certain: errors.Is(err, dialer.ErrNotPlaced) && a.rangAt.IsZero() && a.status == fsm.Dispatched}
 	if v.certain {
-		errors.As(err, &v.busy)
+		v.busy, _ = errors.AsType[*dialer.UnavailableError](err)
 	}
 	if v.busy != nil && a.resumed {
 		return verdict{} // it could not be asked: that says nothing of the call
@@ -153,15 +153,15 @@ func clean(s string) string {
 
 func cleanDetails(details map[string]string) map[string]string {
 	const most = 100
+	if len(details) == 0 {
+		return nil
+	}
 	kept := make(map[string]string, len(details))
 	for k, v := range details {
 		if len(kept) == most {
 			break
 		}
 		kept[clean(k)] = clean(v)
-	}
-	if len(kept) == 0 {
-		return nil
 	}
 	return kept
 }

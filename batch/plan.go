@@ -40,7 +40,7 @@ func (s *scheduler) plan(now time.Time, reserved int) (store.Step, error) {
 			a.pending = 0
 		}
 	}
-	s.events = nil
+	s.events = make([]store.Event, 0, len(step.Events)) // most likely the next step has about as many
 	return step, nil
 }
 

@@ -158,7 +158,7 @@ func (l *loop) adopt(c store.Claimed, now time.Time) {
 	if l.lost || l.sched.knows(c.Call.ID) {
 		return
 	}
-	o := orphan{claimed: c, agent: dialer.Agent{ID: c.Call.AgentID}, batch: store.Batch{
+	o := &orphan{claimed: c, agent: dialer.Agent{ID: c.Call.AgentID}, batch: store.Batch{
 		Org: c.Call.Org, ID: c.Call.BatchID, Target: 1, Weight: 1,
 		RingTimeout: MaxRingTimeout, MaxDuration: MaxMaxDuration,
 	}}
@@ -170,7 +170,7 @@ func (l *loop) adopt(c store.Claimed, now time.Time) {
 	}
 	o.number = l.book.numbers[o.batch.NumberID]
 	l.logger().Info("taking over a call", "call", c.Call.ID, "carrier", c.Call.Carrier, "placed", c.Call.DispatchedAt)
-	if p, ok := l.sched.adopt(o, now); ok {
+	if p := l.sched.adopt(o, now); p != nil {
 		l.place(p, true)
 		l.dirty = true // its cancellation may have been read, and passed over, before it was known
 	}

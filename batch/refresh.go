@@ -24,15 +24,8 @@ type directoryBook struct {
 	faults  map[string]error // by kind and id
 }
 
-// refresh brings the scheduler what others wrote to the store.
+// refresh brings the scheduler what others wrote to the store, if they did.
 func (l *loop) refresh(ctx context.Context) error {
-	ctx, cancel := l.sys.timeout(ctx, l.s.e.cfg.StoreTimeout)
-	defer cancel()
-	return l.read(ctx)
-}
-
-// read loads the batches that others changed.
-func (l *loop) read(ctx context.Context) error {
 	l.mu.Lock()
 	dirty, first := l.dirty, !l.loaded
 	l.dirty = false
@@ -40,20 +33,26 @@ func (l *loop) read(ctx context.Context) error {
 	if !dirty && !first {
 		return nil
 	}
-	err := l.readBatches(ctx, first)
-	if err == nil {
-		err = l.readOwn(ctx)
-	}
-	if err == nil {
-		err = l.readHangUps(ctx)
-	}
+	err := l.read(ctx, first)
 	if err != nil {
 		l.mu.Lock()
 		l.dirty = true // without the bell: turn says when to try again
 		l.mu.Unlock()
+	}
+	return err
+}
+
+// read loads the batches that others changed, and what they left to this node or want ended.
+func (l *loop) read(ctx context.Context, first bool) error {
+	ctx, cancel := l.sys.timeout(ctx, l.s.e.cfg.StoreTimeout)
+	defer cancel()
+	if err := l.readBatches(ctx, first); err != nil {
 		return err
 	}
-	return nil
+	if err := l.readOwn(ctx); err != nil {
+		return err
+	}
+	return l.readHangUps(ctx)
 }
 
 // readBatches reads those that are open at first, and then what was changed since, however much that is.

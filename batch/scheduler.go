@@ -203,8 +203,9 @@ func (s *scheduler) idle() bool {
 }
 
 // advanced tells what the store made of the last step. It returns the calls to place.
-func (s *scheduler) advanced(step store.Step, res store.Advanced, now time.Time) []placement {
-	for _, ev := range step.Events {
+func (s *scheduler) advanced(step store.Step, res store.Advanced, now time.Time) []*placement {
+	for i := range step.Events {
+		ev := &step.Events[i]
 		if ev.Status.InFlight() {
 			continue
 		}
@@ -236,13 +237,13 @@ func (s *scheduler) setOther(j *job, n int) {
 }
 
 // start turns what was claimed into calls, and gives back what was taken for more.
-func (s *scheduler) start(claimed []store.Claimed, now time.Time) []placement {
-	starts := make([]placement, 0, len(claimed))
+func (s *scheduler) start(claimed []store.Claimed, now time.Time) []*placement {
+	starts := make([]*placement, 0, len(claimed))
 	for _, p := range s.planned {
 		begun := 0
 		for _, id := range p.ids {
 			if len(claimed) > 0 && claimed[0].Call.ID == id {
-				starts = append(starts, s.begin(p, claimed[0], now))
+				starts = append(starts, s.begin(&p, &claimed[0], now))
 				claimed = claimed[1:]
 				begun++
 				continue
@@ -263,7 +264,7 @@ type placement struct {
 	carrier *carrier
 }
 
-func (s *scheduler) begin(p plan, c store.Claimed, now time.Time) placement {
+func (s *scheduler) begin(p *plan, c *store.Claimed, now time.Time) *placement {
 	a := &attempt{
 		id: c.Call.ID, index: c.Call.Index, number: c.Call.Attempt, job: p.job, carrier: p.carrier,
 		units: p.route.units, from: c.Call.From, status: fsm.Dispatched, begun: now,
@@ -271,17 +272,17 @@ func (s *scheduler) begin(p plan, c store.Claimed, now time.Time) placement {
 	p.job.own++
 	s.calls[a.id] = a
 	s.setDeadline(a, now.Add(p.job.batch.RingTimeout+s.grace))
-	return placement{call: dialerCall(c, p.job.batch, p.job.endpoint.agent), carrier: p.carrier}
+	return &placement{call: dialerCall(c, &p.job.batch, &p.job.endpoint.agent), carrier: p.carrier}
 }
 
-func dialerCall(c store.Claimed, b store.Batch, agent dialer.Agent) dialer.Call {
+func dialerCall(c *store.Claimed, b *store.Batch, agent *dialer.Agent) dialer.Call {
 	placed := c.Call.DispatchedAt
 	if n := len(c.Call.Tries); n > 0 {
 		placed = later(placed, c.Call.Tries[n-1].At) // the present carrier got it then
 	}
 	return dialer.Call{
 		ID: c.Call.ID, Org: c.Call.Org, Batch: c.Call.BatchID, Recipient: c.Call.RecipientID(),
-		Attempt: c.Call.Attempt, From: c.Call.From, To: c.Call.To, Agent: agent, Metadata: c.Metadata,
+		Attempt: c.Call.Attempt, From: c.Call.From, To: c.Call.To, Agent: *agent, Metadata: c.Metadata,
 		RingTimeout: b.RingTimeout, MaxDuration: b.MaxDuration,
 		Ref: c.Call.Ref, PlacedAt: placed,
 	}

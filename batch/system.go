@@ -56,6 +56,11 @@ func (machine) wait(ctx context.Context, b *bell, until time.Time) {
 	var rung <-chan struct{}
 	if b != nil {
 		rung = b.rung
+		select {
+		case <-rung: // as under load, where a timer would be made for nothing
+			return
+		default:
+		}
 	}
 	var come <-chan time.Time
 	if !until.IsZero() {
