@@ -25,6 +25,7 @@ const failoverLimit = 15 * time.Second
 // TestFailover takes the database away from two processes of outdial serve, in several ways, while clients create batches. A
 // standby has every commit that was acknowledged, and becomes the primary. The carrier, which goes on, has the books that decide.
 func TestFailover(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	if testing.Short() {
 		t.Skip("builds a program and promotes databases for half a minute")
 	}

@@ -44,6 +44,7 @@ numbers: {london: {e164: "+442079460000", carriers: [imitation]}}
 // batch is over, batch after batch. Then it compares what the database says with the books
 // of the carrier, which know what truly happened.
 func TestKill(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	if testing.Short() {
 		t.Skip("builds and kills a program for some seconds")
 	}

@@ -51,6 +51,7 @@ func rigKeys() map[string]string {
 // TestKillNodes kills processes of outdial serve with SIGKILL at random moments and starts them again, while clients create
 // batches. Calls go on at the carrier, which is not killed: it is in this process, and has the books that decide.
 func TestKillNodes(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	if testing.Short() {
 		t.Skip("builds and kills a program for some seconds")
 	}

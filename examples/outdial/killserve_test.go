@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -22,6 +23,7 @@ import (
 // repeat each request until it is answered. Then it compares what the database says with the books
 // of the carrier, and with what the clients were promised.
 func TestKillServe(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	if testing.Short() {
 		t.Skip("builds and kills a program for some seconds")
 	}
@@ -51,14 +53,29 @@ type serveKiller struct {
 	enough bool // no further batches
 }
 
-// freeAddress is one on which nobody listens.
+// freeAddress is one on which nobody listens, and that no other test is given. It is below the ports that the system gives to
+// whoever connects, so that none of those has it when a process that was killed starts again.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, l.Close())
-	return l.Addr().String()
+	const first, last = 18_000, 32_000
+	for range 100 {
+		port := first + rand.IntN(last-first)
+		if _, given := portsGiven.LoadOrStore(port, true); given {
+			continue
+		}
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			continue
+		}
+		require.NoError(t, l.Close())
+		return l.Addr().String()
+	}
+	require.FailNow(t, "there is no free port", "from %d to %d", first, last)
+	return ""
 }
+
+//nolint:gochecknoglobals // ports are the machine's
+var portsGiven sync.Map
 
 // start starts the server.
 func (s *serveKiller) start() (c *exec.Cmd, said *strings.Builder, l life) {

@@ -26,6 +26,7 @@ func (s *served) rereads(said string) {
 // TestWhatComesForAProcessThatHasTheCarrierNoMore has everything that Twilio sends reach a process without a call, whose
 // configuration has the carrier otherwise by now, or not at all.
 func TestWhatComesForAProcessThatHasTheCarrierNoMore(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	address := newPostgres(t)
 	for name, change := range map[string]func(config string) string{
 		"a new token": func(config string) string {
