@@ -17,11 +17,16 @@ const (
 	lockInterval = time.Millisecond
 )
 
+var errCopy = errors.New("the disk failed while the log was copied into the database")
+
 // begin opens the transaction, and the connection if the last one was lost. The lock
 // for writing is taken at once: a transaction that has read before it asks for it can be
 // refused without any waiting.
 func (w *writer) begin() error {
 	ctx := context.Background()
+	if w.checkpoints.failed.Swap(false) && w.conn != nil {
+		w.drop(errCopy)
+	}
 	if w.conn == nil {
 		conn, err := connect(ctx, w.dsn)
 		if err == nil {

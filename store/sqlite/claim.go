@@ -57,10 +57,11 @@ const (
 	selectQueued = "SELECT r.id, r.phone, r.attempts, m.data FROM recipients r "
 	withMetadata = " LEFT JOIN metadata m ON m.id = r.id "
 
+	// SQLite plans for the number that a limit is bound to, and anew for another one: for a sum it does not.
 	selectFresh = selectQueued + withMetadata +
-		"WHERE r.status = 0 AND r.id >= ? AND r.id < ? ORDER BY r.id LIMIT ?"
+		"WHERE r.status = 0 AND r.id >= ? AND r.id < ? ORDER BY r.id LIMIT ? + 0"
 	selectAgain = selectQueued + "INDEXED BY recipients_again" + withMetadata +
-		"WHERE r.status = 0 AND r.attempts > 0 AND r.id >> 16 = ? ORDER BY r.attempts, r.id LIMIT ?"
+		"WHERE r.status = 0 AND r.attempts > 0 AND r.id >> 16 = ? ORDER BY r.attempts, r.id LIMIT ? + 0"
 )
 
 // queued returns the next n recipients in the order of the batch, those with the fewest attempts first, at a cost

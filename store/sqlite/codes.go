@@ -19,4 +19,7 @@ func isCode(err error, code int) bool {
 // isBusy says that another connection has the lock that was asked for.
 func isBusy(err error) bool { return isCode(err, lib.SQLITE_BUSY) }
 
+// isIOError says that the disk has failed, and what was to be synced may be lost.
+func isIOError(err error) bool { return isCode(err, lib.SQLITE_IOERR) }
+
 func isNotDatabase(err error) bool { return isCode(err, lib.SQLITE_NOTADB) }

@@ -22,7 +22,8 @@ type Config struct {
 	// Nil discards.
 	Logger *slog.Logger
 
-	openLog func(path string) (logFile, error) // of tests, whose disk is not the system's
+	openLog   func(path string) (logFile, error) // of tests, whose disk is not the system's
+	logFrames int                                // of tests, whose log is to be copied sooner
 }
 
 var (

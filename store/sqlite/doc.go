@@ -19,6 +19,11 @@
 // once; its write, if it was begun, is whole or undone all the same. Reads have their own
 // connections, never wait for the writer, and see the file as of one moment each.
 //
+// The write-ahead log is copied into the database beside the writer, once it has 16 MB. What was written meanwhile the
+// writer copies between two groups, a few hundred pages at most, and begins the log anew. So commits wait a
+// millisecond or two now and then, instead of for all of it. A reader that stays for long keeps the log from being
+// begun anew: it grows until that is over.
+//
 // Heartbeats go before all other writes, so a lease does not run out because many organisations write: one waits for
 // the write that is under way and for the commit of its group.
 //

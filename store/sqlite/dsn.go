@@ -18,11 +18,16 @@ func commonPragmas() []string {
 }
 
 // writerDSN names the file for the one connection that writes. temp_store keeps the
-// journals of savepoints in memory. A checkpoint every 16 MB instead of every 4 costs
-// fewer syncs; the limit gives the disk back after a burst.
+// journals of savepoints in memory. Commits copy the log into the database themselves only where the checkpointer
+// did not for 64 MB; the limit gives the disk back after a burst.
 func writerDSN(path string) string {
 	return dsn(path, append(commonPragmas(),
-		"temp_store(MEMORY)", "cache_size(-16384)", "wal_autocheckpoint(4000)", "journal_size_limit(67108864)"))
+		"temp_store(MEMORY)", "cache_size(-16384)", "wal_autocheckpoint(16000)", "journal_size_limit(67108864)"))
+}
+
+// checkpointDSN is for a connection that has no use for a cache: what it copies comes from the log.
+func checkpointDSN(path string) string {
+	return dsn(path, append(commonPragmas(), "cache_size(-64)"))
 }
 
 func readerDSN(path string) string {

@@ -60,8 +60,11 @@ func (t *turn) applyEvents(ctx context.Context) error {
 	return nil
 }
 
-// callChunk is how many calls are looked up by one statement.
-const callChunk = 50
+// callChunk is how many calls are looked up by one statement, fewCalls how many where there are few.
+const (
+	callChunk = 50
+	fewCalls  = 10
+)
 
 const selectCalls = "SELECT id, batch, idx, owner, status, hang_up_at IS NOT NULL FROM calls WHERE org = ? AND id IN "
 
@@ -85,12 +88,15 @@ func (t *turn) loadCalls(ctx context.Context) error {
 }
 
 // idList returns parameters for at most callChunk ids behind an organisation's key. There
-// are one or callChunk of them, so that two statements serve for every number: those
+// are one, fewCalls or callChunk of them, so that three statements serve for every number: those
 // that are left over are NULL, which equals nothing.
 func idList(org int64, ids []string) (text string, args []any) {
 	size := callChunk
-	if len(ids) == 1 {
+	switch {
+	case len(ids) == 1:
 		size = 1
+	case len(ids) <= fewCalls:
+		size = fewCalls
 	}
 	args = make([]any, size+1)
 	args[0] = org

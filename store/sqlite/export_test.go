@@ -14,10 +14,16 @@ func (s *Store) Weaken(ctx context.Context, t *testing.T) {
 	nothing := func(context.Context, *connection) error { return nil }
 	require.NoError(t, s.writer.do(&job{ctx: ctx, run: nothing, settled: func(err error) {
 		if err == nil { // between two transactions: inside of one it cannot be set
-			_, err = s.writer.conn.conn.ExecContext(ctx, "PRAGMA synchronous = NORMAL")
+			err = s.writer.conn.script(ctx, "PRAGMA synchronous = NORMAL")
 		}
 		require.NoError(t, err)
 	}}))
+}
+
+// CopyLog returns a config whose store copies the write-ahead log into the database as soon as that has so many pages.
+func (c Config) CopyLog(frames int) Config {
+	c.logFrames = frames
+	return c
 }
 
 // LogFile is the write-ahead log as a file.

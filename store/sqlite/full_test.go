@@ -21,8 +21,7 @@ func limitPages(t *testing.T, s *Store, more int) {
 		if _, err := c.find(ctx, "SELECT page_count FROM pragma_page_count", nil, []any{&pages}); err != nil {
 			return none, err
 		}
-		_, err = c.conn.ExecContext(ctx, fmt.Sprintf("PRAGMA max_page_count = %d", pages+more))
-		return none, err
+		return none, c.script(ctx, fmt.Sprintf("PRAGMA max_page_count = %d", pages+more))
 	})
 	require.NoError(t, err)
 }

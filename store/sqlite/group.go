@@ -17,19 +17,25 @@ const groupTime = 10 * time.Millisecond
 var errPanic = errors.New("a write panicked")
 
 // group runs the job, and those that come in meanwhile, in one transaction, so that one
-// sync of the disk serves them all. Each has a savepoint: if it fails, only its part is undone.
+// sync of the disk serves them all. Each has a savepoint: if it fails, only its part is undone. The first does
+// without, as the transaction has nothing else by then.
 func (w *writer) group(first *job) {
-	if err := w.begin(); err != nil {
-		first.finish(err)
-		return
-	}
 	var members []*job
-	begun := time.Now()
+	open := false // the transaction
+	var begun time.Time
 	for j := first; j != nil; j = w.next(begun) {
 		err := j.ctx.Err()
 		lost := false
+		if err == nil && !open {
+			if err = w.begin(); err != nil {
+				j.finish(err)
+				return
+			}
+			open, begun = true, time.Now()
+		}
 		if err == nil {
-			lost, err = w.run(j)
+			lost, err = w.run(j, len(members) > 0)
+			open = err == nil || len(members) > 0
 		}
 		switch {
 		case lost:
@@ -44,9 +50,15 @@ func (w *writer) group(first *job) {
 			members = append(members, j)
 		}
 	}
+	if !open {
+		return
+	}
 	err := w.commit()
 	for _, j := range members {
 		j.finish(err)
+	}
+	if err == nil {
+		w.tidy()
 	}
 }
 
@@ -95,22 +107,20 @@ func (w *writer) once(j *job) {
 	}
 	if err == nil {
 		var lost bool
-		lost, err = w.run(j)
+		lost, err = w.run(j, false)
 		switch {
 		case lost:
 			w.drop(err)
 		case err == nil:
 			err = w.commit()
-		default:
-			err = errors.Join(err, w.rollback())
 		}
 	}
 	j.finish(err)
 }
 
-// run does one job inside the transaction. lost says that the transaction is gone, or
-// cannot be trusted any more.
-func (w *writer) run(j *job) (lost bool, err error) {
+// run does one job inside the transaction. If it fails its part is undone, which is the whole transaction where
+// it has no savepoint. lost says that the transaction is gone otherwise, or cannot be trusted any more.
+func (w *writer) run(j *job, savepoint bool) (lost bool, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			w.log.Error("sqlite: a write panicked", "panic", p, "stack", string(debug.Stack()))
@@ -118,24 +128,24 @@ func (w *writer) run(j *job) (lost bool, err error) {
 		}
 	}()
 	ctx := context.WithoutCancel(j.ctx)
-	if _, err := w.conn.exec(ctx, "SAVEPOINT job"); err != nil {
-		return true, fmt.Errorf("savepoint: %w", err)
+	if savepoint {
+		if err := w.conn.all(ctx, "SAVEPOINT job"); err != nil {
+			return true, fmt.Errorf("savepoint: %w", err)
+		}
 	}
 	err = j.run(ctx, w.conn)
 	w.conn.forget()
-	if err == nil {
-		if _, err = w.conn.exec(ctx, "RELEASE job"); err != nil {
+	switch {
+	case err != nil && savepoint:
+		return w.conn.all(ctx, "ROLLBACK TO job", "RELEASE job") != nil, err
+	case err != nil:
+		return w.conn.all(ctx, "ROLLBACK") != nil, err
+	case savepoint:
+		if err := w.conn.all(ctx, "RELEASE job"); err != nil {
 			return true, fmt.Errorf("release: %w", err)
 		}
-		return false, nil
 	}
-	if _, undo := w.conn.exec(ctx, "ROLLBACK TO job"); undo != nil {
-		return true, err
-	}
-	if _, undo := w.conn.exec(ctx, "RELEASE job"); undo != nil {
-		return true, err
-	}
-	return false, err
+	return false, nil
 }
 
 // commit makes the transaction durable. After an error nobody knows whether it is.
@@ -143,14 +153,6 @@ func (w *writer) commit() error {
 	if _, err := w.conn.exec(context.Background(), "COMMIT"); err != nil {
 		w.drop(err)
 		return fmt.Errorf("commit: %w", err)
-	}
-	return nil
-}
-
-func (w *writer) rollback() error {
-	if _, err := w.conn.exec(context.Background(), "ROLLBACK"); err != nil {
-		w.drop(err)
-		return fmt.Errorf("roll back: %w", err)
 	}
 	return nil
 }

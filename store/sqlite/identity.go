@@ -22,7 +22,7 @@ func schemaVersion(ctx context.Context, c *connection) (int, error) {
 	var id, version, tables int
 	const text = `SELECT (SELECT application_id FROM pragma_application_id),
 		(SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_schema)`
-	if err := c.conn.QueryRowContext(ctx, text).Scan(&id, &version, &tables); err != nil {
+	if _, err := c.find(ctx, text, nil, []any{&id, &version, &tables}); err != nil {
 		return 0, fmt.Errorf("read the header: %w", err)
 	}
 	if id == 0 && version == 0 && tables == 0 {
@@ -45,7 +45,7 @@ func checkSchema(version, known int) error {
 // everybody who has the file open, however they called it.
 func canonicalPath(ctx context.Context, c *connection) (string, error) {
 	var path string
-	err := c.conn.QueryRowContext(ctx, "SELECT file FROM pragma_database_list WHERE name = 'main'").Scan(&path)
+	_, err := c.find(ctx, "SELECT file FROM pragma_database_list WHERE name = 'main'", nil, []any{&path})
 	if err != nil {
 		return "", fmt.Errorf("ask for the file's name: %w", err)
 	}

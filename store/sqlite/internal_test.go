@@ -37,6 +37,7 @@ func newBench(t *testing.T) *bench {
 	w := &writer{
 		dsn: writerDSN(path), conn: conn, path: path, openLog: openLog,
 		jobs: make(chan *job, 16), lead: make(chan *job, 16), log: slog.New(slog.DiscardHandler),
+		checkpoints: newCheckpointer(path, Config{}),
 	}
 	t.Cleanup(func() {
 		if w.conn != nil {
@@ -113,12 +114,54 @@ func TestErrorOfOneLeavesTheOthers(t *testing.T) {
 	require.Equal(t, []string{"a", "b"}, b.names())
 }
 
+// The first of a group has no savepoint: what it did is undone with the transaction.
+func TestErrorOfTheFirstLeavesTheOthers(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	var bad []*job
+	for _, name := range []string{"half", "half again"} {
+		bad = append(bad, b.add(t.Context(), func(ctx context.Context, c *connection) error {
+			_, err := makeOrg(ctx, c, name)
+			return errors.Join(err, errMine)
+		}))
+	}
+	first := b.insert("a")
+	bad = append(bad, b.add(t.Context(), func(ctx context.Context, c *connection) error {
+		_, err := makeOrg(ctx, c, "third half")
+		return errors.Join(err, errMine)
+	}))
+	last := b.insert("b")
+	b.run()
+	for _, j := range bad {
+		require.ErrorIs(t, <-j.answer, errMine)
+	}
+	require.NoError(t, <-first.answer)
+	require.NoError(t, <-last.answer)
+	require.Equal(t, []string{"a", "b"}, b.names())
+}
+
+func TestGroupOfWhatFailsLeavesNoTransactionOpen(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	bad := b.add(t.Context(), func(ctx context.Context, c *connection) error {
+		_, err := makeOrg(ctx, c, "half")
+		return errors.Join(err, errMine)
+	})
+	b.run()
+	require.ErrorIs(t, <-bad.answer, errMine)
+	other, err := connect(t.Context(), lockDSN(b.path))
+	require.NoError(t, err)
+	require.NoError(t, other.script(t.Context(), "BEGIN IMMEDIATE"), "another process may write")
+	require.NoError(t, other.Close())
+	require.Empty(t, b.names())
+}
+
 func TestPanicOfOneLeavesTheOthers(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	first := b.insert("a")
 	bad := b.add(t.Context(), func(ctx context.Context, c *connection) error {
-		_, err := c.query(ctx, "SELECT key FROM organisations") //nolint:rowserrcheck,sqlclosecheck // open while it panics
+		_, err := c.query(ctx, "SELECT key FROM organisations") // open while it panics
 		require.NoError(t, err)
 		panic("boom")
 	})
@@ -158,8 +201,7 @@ func TestFailedCommitFailsAllAndTheNextOnesGoOn(t *testing.T) {
 		"CREATE TABLE children (parent INTEGER REFERENCES parents DEFERRABLE INITIALLY DEFERRED)",
 		"PRAGMA foreign_keys = ON",
 	} {
-		_, err := b.conn.conn.ExecContext(t.Context(), text)
-		require.NoError(t, err)
+		require.NoError(t, b.conn.script(t.Context(), text))
 	}
 	first := b.insert("a")
 	bad := b.add(t.Context(), func(ctx context.Context, c *connection) error {

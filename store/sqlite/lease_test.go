@@ -67,8 +67,7 @@ func TestFailedHeartbeatFreesTheLock(t *testing.T) {
 	require.NoError(t, err)
 	_, err = write(t.Context(), s.writer, func(ctx context.Context, c *connection) (none struct{}, err error) {
 		const refuse = "CREATE TRIGGER refuse BEFORE INSERT ON nodes BEGIN SELECT raise(ABORT, 'refused'); END"
-		_, err = c.conn.ExecContext(ctx, refuse)
-		return none, err
+		return none, c.script(ctx, refuse)
 	})
 	require.NoError(t, err)
 	require.ErrorContains(t, s.Heartbeat(t.Context(), store.Node{ID: "a"}, time.Minute), "refused")

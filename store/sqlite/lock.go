@@ -27,7 +27,7 @@ func acquire(ctx context.Context, path string) (*lockFile, error) {
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
 	// Not BEGIN EXCLUSIVE: two that ask for that at once can both be refused.
-	if _, err := conn.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+	if err := conn.script(ctx, "BEGIN IMMEDIATE"); err != nil {
 		if isBusy(err) {
 			err = store.ErrOwned
 		}

@@ -38,14 +38,13 @@ func migrate(ctx context.Context, c *connection, texts []string) error {
 	if err := checkSchema(version, len(texts)); err != nil {
 		return err
 	}
-	if _, err := c.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+	if err := c.script(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return fmt.Errorf("begin migration: %w", err)
 	}
 	if err := migrateLocked(ctx, c, texts); err != nil {
-		_, undo := c.conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
-		return errors.Join(err, undo)
+		return errors.Join(err, c.script(context.WithoutCancel(ctx), "ROLLBACK"))
 	}
-	if _, err := c.conn.ExecContext(ctx, "COMMIT"); err != nil {
+	if err := c.script(ctx, "COMMIT"); err != nil {
 		return fmt.Errorf("commit migration: %w", err)
 	}
 	return nil
@@ -62,7 +61,7 @@ func migrateLocked(ctx context.Context, c *connection, texts []string) error {
 	for i := version; i < len(texts); i++ {
 		mark := fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, i+1)
 		for _, text := range []string{texts[i], mark} {
-			if _, err := c.conn.ExecContext(ctx, text); err != nil {
+			if err := c.script(ctx, text); err != nil {
 				return fmt.Errorf("migration %d: %w", i+1, err)
 			}
 		}

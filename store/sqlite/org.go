@@ -54,9 +54,13 @@ func (o *org) save(ctx context.Context, c *connection) error {
 }
 
 // next gives out a revision.
-func (o *org) next() int64 {
-	o.rev++
-	return o.rev
+func (o *org) next() int64 { return o.take(1) }
+
+// take gives out n revisions that follow each other, and returns the first.
+func (o *org) take(n int) int64 {
+	first := o.rev + 1
+	o.rev += int64(n)
+	return first
 }
 
 // move counts n recipients of a batch that went from one status to another.

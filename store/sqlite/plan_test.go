@@ -171,9 +171,10 @@ func TestManyRowsAreWrittenThroughKeys(t *testing.T) {
 	t.Parallel()
 	s := openTest(t)
 	for text, index := range map[string]string{
-		claimManyRecipients: "SEARCH recipients USING INTEGER PRIMARY KEY",
-		endManyRecipients:   "SEARCH recipients USING INTEGER PRIMARY KEY",
-		endManyCalls:        "SEARCH calls USING PRIMARY KEY (org=? AND id=?)",
+		claimRecipients:   "SEARCH recipients USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
+		insertCalls:       "SEARCH recipients USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
+		endManyRecipients: "SEARCH recipients USING INTEGER PRIMARY KEY",
+		endManyCalls:      "SEARCH calls USING PRIMARY KEY (org=? AND id=?)",
 	} {
 		got, err := write(t.Context(), s.writer, func(ctx context.Context, c *connection) ([]string, error) {
 			rows, err := c.query(ctx, "EXPLAIN QUERY PLAN "+text, make([]any, parameters(text))...)

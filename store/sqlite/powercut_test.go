@@ -22,6 +22,9 @@ import (
 	"github.com/outdial/outdial/store/sqlite/internal/faultdisk"
 )
 
+// cutLog is how many pages a log has when it is copied into the database, which a power cut is to hit, too.
+const cutLog = 30
+
 var (
 	cuts    = flag.Int("cuts", 0, "how often the power is cut; 0: 2000 with OUTDIAL_REQUIRE=all, else 100")
 	cutSeed = flag.Uint64("cut-seed", 0, "of the first disk; the others count on from it")
@@ -152,7 +155,7 @@ func (l *life) generation() error {
 		l.disk.CutAfter(1 + l.rand.IntN(30))
 	}
 	alarm := &alarm{}
-	s, err := sqlite.Open(ctx, on(path, slog.New(alarm)))
+	s, err := sqlite.Open(ctx, on(path, slog.New(alarm)).CopyLog(cutLog))
 	if err == nil {
 		err = l.use(ctx, s, path, opening)
 		closed := s.Close()

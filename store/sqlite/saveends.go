@@ -33,8 +33,8 @@ func endRecipientsText(rows int) string {
 		" FROM (VALUES " + rowsOf(rows, 6) + ") AS v WHERE recipients.id = v.column1"
 }
 
-// saveEnds writes endChunk calls that are plain, and their recipients. A row costs half of what a statement for it
-// alone costs.
+// saveEnds writes endChunk calls that are plain, and their recipients, which takes a tenth less than a statement for
+// each.
 func (t *turn) saveEnds(ctx context.Context, ended []*call) error {
 	calls := make([]any, 0, 10*len(ended)+1)
 	recipients := append(make([]any, 0, 6*len(ended)+1), micros(t.step.Now))

@@ -86,27 +86,7 @@ func TestManyEventsOfAStepAreWrittenAsEachAlone(t *testing.T) {
 		for i := range events {
 			advance(stores[1], store.Step{Events: events[i : i+1]})
 		}
-		var batches [2]store.Batch
-		var recipients [2][]store.Recipient
-		var calls [2][]store.Call
-		for i, s := range stores {
-			batches[i], err = s.Batch(t.Context(), "org_1", "acb_1")
-			require.NoError(t, err)
-			batches[i].Rev = 0
-			recipients[i], err = s.Recipients(t.Context(), store.RecipientQuery{Org: "org_1", BatchID: "acb_1"})
-			require.NoError(t, err)
-			revs := map[int64]bool{}
-			for n := range recipients[i] {
-				revs[recipients[i][n].Rev] = true
-				recipients[i][n].Rev = 0
-			}
-			require.Len(t, revs, endedAtOnce, "each has a revision of its own")
-			calls[i], err = s.Calls(t.Context(), store.CallQuery{Org: "org_1"})
-			require.NoError(t, err)
-		}
-		require.Equal(t, batches[1], batches[0])
-		require.Equal(t, recipients[1], recipients[0])
-		require.Equal(t, calls[1], calls[0])
+		requireSame(t, stores, endedAtOnce)
 		ended += len(events)
 	}
 	require.Greater(t, ended, endedAtOnce+endChunk)

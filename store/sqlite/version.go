@@ -17,7 +17,7 @@ var errOldSQLite = errors.New("the SQLite library is older than " + minVersion +
 
 func checkLibrary(ctx context.Context, c *connection) error {
 	var version string
-	if err := c.conn.QueryRowContext(ctx, "SELECT sqlite_version()").Scan(&version); err != nil {
+	if _, err := c.find(ctx, "SELECT sqlite_version()", nil, []any{&version}); err != nil {
 		return fmt.Errorf("ask for the version of SQLite: %w", err)
 	}
 	return checkVersion(version)

@@ -23,7 +23,7 @@ func enableWAL(ctx context.Context, c *connection) error {
 	defer tick.Stop()
 	for {
 		var mode string
-		err := c.conn.QueryRowContext(ctx, "PRAGMA journal_mode = WAL").Scan(&mode)
+		_, err := c.find(ctx, "PRAGMA journal_mode = WAL", nil, []any{&mode})
 		switch {
 		case err == nil && mode == "wal":
 			return nil

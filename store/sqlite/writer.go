@@ -21,6 +21,8 @@ type writer struct {
 	path    string // of the database
 	openLog func(path string) (logFile, error)
 	settled bool // the log that conn has found is durable
+
+	checkpoints *checkpointer
 }
 
 // job is one write of one caller.
@@ -36,7 +38,9 @@ func startWriter(path string, conn *connection, c Config) *writer {
 	w := &writer{
 		dsn: writerDSN(path), log: c.logger(), conn: conn, path: path, openLog: c.log(),
 		jobs: make(chan *job), lead: make(chan *job), stop: make(chan struct{}), done: make(chan struct{}),
+		checkpoints: newCheckpointer(path, c),
 	}
+	w.checkpoints.start()
 	go w.loop()
 	return w
 }
@@ -76,7 +80,9 @@ func (w *writer) leading() *job {
 	}
 }
 
+// close has the connection that writes closed last, which copies what is left of the log.
 func (w *writer) close() error {
+	w.checkpoints.close()
 	close(w.stop)
 	<-w.done
 	return w.err
