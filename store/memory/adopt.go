@@ -25,22 +25,31 @@ func (s *Store) Adopt(ctx context.Context, node string, limit int) ([]store.Clai
 	if !s.alive(node) {
 		return nil, fmt.Errorf("memory: adopt for %s: %w", node, store.ErrNotOwner)
 	}
+	for {
+		oldest := s.oldest(node, max(limit, 0))
+		var out []store.Claimed
+		for _, o := range oldest {
+			if claimed, ok := s.take(o, node); ok {
+				out = append(out, claimed)
+			}
+		}
+		if len(out) > 0 {
+			s.dialled(node)
+		}
+		// Else others were faster, and may have left some behind these.
+		if len(out) > 0 || len(oldest) == 0 || !s.alive(node) {
+			return out, nil
+		}
+	}
+}
+
+func (s *Store) oldest(node string, limit int) (orphans []orphan) {
 	elsewhere := s.elsewhere(node)
-	var orphans []orphan
 	for _, o := range s.activeOrgs() {
 		orphans = append(orphans, s.orphans(o, elsewhere)...)
 	}
 	slices.SortFunc(orphans, func(a, b orphan) int { return older(a.call, b.call) })
-	var out []store.Claimed
-	for _, o := range orphans[:min(len(orphans), max(limit, 0))] {
-		if claimed, ok := s.take(o, node); ok {
-			out = append(out, claimed)
-		}
-	}
-	if len(out) > 0 {
-		s.dialled(node)
-	}
-	return out, nil
+	return orphans[:min(len(orphans), limit)]
 }
 
 // elsewhere has the carriers that live nodes have and this one does not.
@@ -76,7 +85,7 @@ func (s *Store) orphans(o *org, elsewhere map[string]bool) (out []orphan) {
 func (s *Store) take(o orphan, node string) (store.Claimed, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !o.inFlight[o.call] || s.alive(o.call.Owner) {
+	if !o.inFlight[o.call] || s.alive(o.call.Owner) || !s.alive(node) { // it may have waited for the organisation
 		return store.Claimed{}, false
 	}
 	o.call.Owner = node

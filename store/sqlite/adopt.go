@@ -37,7 +37,7 @@ func (s *Store) Adopt(ctx context.Context, node string, limit int) ([]store.Clai
 }
 
 func adopt(ctx context.Context, c *connection, node string, key int64, limit int) ([]store.Claimed, error) {
-	rows, err := c.query(ctx, selectOrphans, key, limit)
+	rows, err := c.query(ctx, selectOrphans, key, max(limit, 0)) // below 0 is no limit to SQLite
 	orphans, err := collect(rows, err, scanOrphan)
 	if err != nil {
 		return nil, fmt.Errorf("look for calls: %w", err)

@@ -49,6 +49,9 @@ func (w *writer) group(first *job) {
 		default:
 			members = append(members, j)
 		}
+		if j.settled != nil {
+			break // what it changes in memory is seen by those behind it, once it is written
+		}
 	}
 	if !open {
 		return

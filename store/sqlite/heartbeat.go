@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/outdial/outdial/store"
@@ -13,6 +14,8 @@ import (
 // next node of the same Store may have it, one of another process when this Store is
 // closed, its process ends, or the lease was given up.
 func (s *Store) Heartbeat(ctx context.Context, n store.Node, lease time.Duration) error {
+	// The caller may be gone, and use what it gave again, before it is written.
+	n.Regions, n.Carriers, n.Shares = slices.Clone(n.Regions), slices.Clone(n.Carriers), slices.Clone(n.Shares)
 	b := &beat{Store: s, node: n, lease: lease}
 	err := s.writer.do(&job{ctx: ctx, run: b.run, settled: b.settled, leads: true})
 	if err != nil {
@@ -96,12 +99,7 @@ func (b *beat) renew(ctx context.Context, c *connection, now time.Time) error {
 		}
 	}
 	b.next = holder{node: b.node.ID, until: now.Add(b.lease)}
-	_, err := c.find(ctx, upsertNode,
-		[]any{
-			b.node.ID, packList(b.node.Regions), micros(b.node.StartedAt), b.next.until.UnixMicro(),
-			packList(b.node.Carriers), packNumbers(b.node.Shares), b.node.Beat,
-		}, []any{&b.next.key})
-	if err != nil {
+	if err := b.write(ctx, c, b.next.until, &b.next.key); err != nil {
 		return fmt.Errorf("renew the lease: %w", err)
 	}
 	if b.owner.node == b.node.ID {
@@ -113,14 +111,25 @@ func (b *beat) renew(ctx context.Context, c *connection, now time.Time) error {
 	return nil
 }
 
+// giveUp leaves a row, whose lease is over, of a node that had none as well: no name is used again.
 func (b *beat) giveUp(ctx context.Context, c *connection, now time.Time) error {
 	if b.owner.node == b.node.ID {
 		b.next = holder{}
 	}
-	if _, err := c.exec(ctx, "UPDATE nodes SET expires_at = ?2 WHERE id = ?1", b.node.ID, now.UnixMicro()); err != nil {
+	var key int64
+	if err := b.write(ctx, c, now, &key); err != nil {
 		return fmt.Errorf("give the lease up: %w", err)
 	}
 	return nil
+}
+
+// write writes what is known of the node, with the end of its lease.
+func (b *beat) write(ctx context.Context, c *connection, until time.Time, key *int64) error {
+	_, err := c.find(ctx, upsertNode, []any{
+		b.node.ID, packList(b.node.Regions), micros(b.node.StartedAt), until.UnixMicro(),
+		packList(b.node.Carriers), packNumbers(b.node.Shares), b.node.Beat,
+	}, []any{key})
+	return err
 }
 
 // settled lets memory follow the file. A lock without a holder would keep everybody

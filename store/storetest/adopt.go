@@ -48,6 +48,9 @@ func adoptTakesNoMoreThanItsLimit(f *fixture) {
 	first, b := f.node(), f.batch(5)
 	f.claim(first, b, 5)
 	second := f.successor(first)
+	for _, none := range []int{0, -1} {
+		f.equal("adopted", len(f.adopt(second, none)), 0)
+	}
 	for _, want := range []int{2, 2, 1, 0} {
 		f.equal("adopted", len(f.adopt(second, 2)), want)
 	}

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"sync"
 	"time"
 
@@ -15,6 +16,8 @@ func beatRules() []rule {
 		{"LateGoodbyeIsNotHeard", lateGoodbyeIsNotHeard},
 		{"BeatsOfNodesAreApart", beatsOfNodesAreApart},
 		{"ConcurrentHeartbeatsEndWithTheLatest", concurrentHeartbeatsEndWithTheLatest},
+		{"NodesThatBeginAtOnceHaveWhatTheyAreTold", nodesThatBeginAtOnceHaveWhatTheyAreTold},
+		{"WhoGivesUpWhatItNeverHadHasNone", whoGivesUpWhatItNeverHadHasNone},
 	}
 }
 
@@ -103,4 +106,42 @@ func concurrentHeartbeatsEndWithTheLatest(f *fixture) {
 		all.Wait()
 		f.equal("the share that was told last", f.only().Shares, []int{int(1 + (round+1)*each)})
 	}
+}
+
+// Where the store admits one node, others are told so; whoever is not told has a lease.
+func nodesThatBeginAtOnceHaveWhatTheyAreTold(f *fixture) {
+	const rounds = 30
+	for round := range rounds {
+		names := [...]string{fmt.Sprint("left", round), fmt.Sprint("right", round)}
+		var told [len(names)]error
+		var all sync.WaitGroup
+		for i, name := range names {
+			all.Go(func() { told[i] = f.Heartbeat(f.ctx, beat(name, 1), lease) })
+		}
+		all.Wait()
+		granted := 0
+		for i, name := range names {
+			if told[i] != nil {
+				f.is(told[i], store.ErrOwned)
+				continue
+			}
+			granted++
+			_, err := f.Advance(f.ctx, store.Step{Org: org, Owner: name, Now: f.tick(), Limit: 1})
+			f.ok(err)
+		}
+		for i, name := range names {
+			if told[i] == nil {
+				f.leaveAt(name, 2)
+			}
+		}
+		if granted == 0 {
+			f.Fatalf("neither of two nodes was given a lease: %v", told)
+		}
+	}
+}
+
+func whoGivesUpWhatItNeverHadHasNone(f *fixture) {
+	f.leaveAt("node", 1)
+	f.is(f.Heartbeat(f.ctx, beat("node", 2), lease), store.ErrNotOwner)
+	f.equal("nodes", len(f.nodeList()), 0)
 }

@@ -20,6 +20,7 @@ func concurrencyRules() []rule {
 		{"ConcurrentRetriesUnderOneKeyAreOne", concurrentRetriesUnderOneKeyAreOne},
 		{"FeedIsCompleteUnderConcurrentWriters", feedIsCompleteUnderConcurrentWriters},
 		{"ConcurrentAdoptersShare", concurrentAdoptersShare},
+		{"AdoptMissesNothingBesideWriters", adoptMissesNothingBesideWriters},
 		{"ReadersSeeWholeTransactions", readersSeeWholeTransactions},
 		{"ContextEndingMidwayLeavesAllOrNothing", contextEndingMidwayLeavesAllOrNothing},
 	}
@@ -242,6 +243,40 @@ func concurrentAdoptersShare(f *fixture) {
 	slices.Sort(all)
 	f.equal("adopted", len(all), calls)
 	f.equal("adopted, each once", len(slices.Compact(all)), calls)
+}
+
+// adoptMissesNothingBesideWriters: that there are none means that none are left, whoever is writing.
+func adoptMissesNothingBesideWriters(f *fixture) {
+	first, b := f.node(), f.batch(60)
+	f.claim(first, b, 60)
+	second := f.successor(first)
+	var busy []store.Batch
+	for range 3 {
+		busy = append(busy, f.batch(9))
+	}
+	adopted, stop := 0, make(chan struct{})
+	together(1+len(busy), func(i int) {
+		for i > 0 {
+			select {
+			case <-stop:
+				return
+			default:
+				f.try(store.Step{Org: b.Org, Owner: second, Claims: []store.Claim{{BatchID: busy[i-1].ID}}})
+			}
+		}
+		defer close(stop)
+		for {
+			got, err := f.Adopt(f.ctx, second, 9)
+			if err != nil {
+				f.Errorf("adopt: %v", err)
+			}
+			if adopted += len(got); len(got) == 0 {
+				return
+			}
+		}
+	})
+	f.equal("adopted until there were none", adopted, 60)
+	f.equal("left behind", len(f.calls(store.CallQuery{InFlight: true, Owner: first})), 0)
 }
 
 // readersSeeWholeTransactions: a batch read alone is never between two states.

@@ -7,9 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/outdial/outdial/fsm"
@@ -62,6 +64,7 @@ func mutants() map[string]mutant {
 		"GrantsLeases":          {"Leases/NodeWithoutALeaseCannotAdvance", "lease", newGenerous},
 		"RevivesNodes":          {"Leases/ExpiredNodeCannotComeBack", "lease", newReviver},
 		"AdoptsFromTheLiving":   {"Adopt/AdoptLeavesCallsOfLiveNodes", "adopted", newGreedy},
+		"PassesOverTheBusy":     {"Concurrency/AdoptMissesNothingBesideWriters", "until there were none", newHurried},
 		"AdoptsWithoutLimit":    {"Adopt/AdoptTakesNoMoreThanItsLimit", "adopted", newBulimic},
 		"PagesBackFromTheStart": {"Pages/BatchPagesGoBack", "before the last", newBackwards},
 		"ListsOneStatus":        {"Pages/BatchPagesTakeStatuses", "batches of statuses", listed(oneStatus, nil)},
@@ -352,6 +355,29 @@ func (s greedy) Adopt(ctx context.Context, node string, limit int) ([]store.Clai
 		got = append(got, store.Claimed{Call: c})
 	}
 	return got, err
+}
+
+// hurried says that there are none where it does not look because somebody is writing.
+type hurried struct {
+	store.Store
+
+	writing atomic.Int64
+}
+
+func newHurried() store.Store { return &hurried{Store: memory.New()} }
+
+func (s *hurried) Advance(ctx context.Context, step store.Step) (store.Advanced, error) {
+	s.writing.Add(1)
+	defer s.writing.Add(-1)
+	runtime.Gosched()
+	return s.Store.Advance(ctx, step)
+}
+
+func (s *hurried) Adopt(ctx context.Context, node string, limit int) ([]store.Claimed, error) {
+	if s.writing.Load() > 0 {
+		return nil, nil
+	}
+	return s.Store.Adopt(ctx, node, limit)
 }
 
 type bulimic struct{ store.Store }
