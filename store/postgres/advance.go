@@ -21,6 +21,7 @@ type turn struct {
 	named    map[string]*batch // by id, those that there are
 	order    []*batch          // the same by their keys
 	calls    map[string]*call  // those that the events are about
+	known    *known
 	queues   map[int32][]candidate
 	existing map[string]int32 // the owners of the calls of an earlier try
 	fates    map[place]*fate
@@ -34,10 +35,13 @@ func (s *Store) Advance(ctx context.Context, step store.Step) (store.Advanced, e
 	var out store.Advanced
 	err := s.writing(ctx, step.Org, func(ctx context.Context, w *work) (err error) {
 		t := &turn{
-			work: w, step: step, named: map[string]*batch{}, calls: map[string]*call{},
-			queues: map[int32][]candidate{}, existing: map[string]int32{}, fates: map[place]*fate{},
+			work: w, step: step, known: s.known.take(orgKey(step.Org), step.Owner), named: map[string]*batch{},
+			calls: map[string]*call{}, queues: map[int32][]candidate{}, existing: map[string]int32{},
+			fates: map[place]*fate{},
 		}
-		out, err = t.run(ctx)
+		if out, err = t.run(ctx); err == nil && t.org.known {
+			s.known.put(t.org.key, t.learn())
+		}
 		return err
 	})
 	if err != nil {
@@ -101,6 +105,7 @@ func (t *turn) load(ctx context.Context) error {
 		return err
 	}
 	slices.SortFunc(t.order, func(a, b *batch) int { return cmp.Compare(a.key, b.key) })
+	t.recall()
 	return nil
 }
 
@@ -134,7 +139,7 @@ func (t *turn) save(ctx context.Context) error {
 	if len(t.answers) > 0 {
 		trip.owns(t.owner, t.step.Owner)
 	}
-	t.saveFates(trip)
+	t.saveQueue(trip)
 	t.saveCalls(trip)
 	putBack := t.askPutBack(trip)
 	for _, b := range t.order {

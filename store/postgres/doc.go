@@ -52,7 +52,9 @@
 // # What it costs
 //
 // A step is two round trips and one commit, whatever it ends and claims. A call in flight is a row of flights, the
-// only one that its claim writes; its end moves it to calls, whose rows never change, and rewrites its recipient.
+// only one that its claim writes; its end moves it to calls, whose rows never change, and rewrites its recipient. A
+// store remembers the calls that its steps have left in flight, up to 65,536 of them, and reads them again only where
+// the organisation has been written to by somebody else, which the revision says. A replay relies on nothing of it.
 // Besides, a step writes a narrow row for each batch that it names: what never changes of a batch lies in another
 // one. Those queued again have a table of their own, so a claim costs what it claims. Lists are walks over an
 // index. Plans do not depend on how old the statistics are: see migrations/0002_statistics.sql.

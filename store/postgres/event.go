@@ -52,17 +52,37 @@ const (
 		"c.hang_up_at IS NOT NULL, c.status, false, " + callTexts + `
 	FROM outdial.flights c WHERE c.org = $1 AND c.id = ANY($2)`
 
+	// Those that are known are read again where the organisation is not at the revision of which that is true.
+	selectKnownCalls = "SELECT c.id, c.batch, c.idx, c.attempt, c.owner, c.dispatched_at, " +
+		"c.hang_up_at IS NOT NULL, c.status, false, " + callTexts + `
+	FROM (SELECT unnest($2::integer[]) AS batch, unnest($3::integer[]) AS idx) v
+	JOIN outdial.flights c ON c.org = $1 AND c.batch = v.batch AND c.idx = v.idx
+	WHERE (SELECT o.rev FROM outdial.organisations o WHERE o.org = $1) <> $4`
+
 	selectEndedCalls = "SELECT c.id, c.batch, c.idx, c.attempt, c.owner, c.dispatched_at, " +
 		"c.hang_up_at IS NOT NULL, " + callFields + `
 	FROM outdial.calls c WHERE c.org = $1 AND c.id = ANY($2)`
 )
 
-// askCalls asks for the calls that the events are about. One that is over takes no event, but a replay must know it.
+// askCalls asks for the calls that the events are about. One that is over takes no event, but a replay must know it: it
+// relies on nothing that was known before.
 func (t *turn) askCalls(trip *trip) {
-	if len(t.step.Events) == 0 {
+	var ids [][]byte
+	var batches, indexes []int32
+	for i := range t.step.Events {
+		id := t.step.Events[i].CallID
+		if c := t.known.calls[id]; c != nil && !t.step.Replay {
+			batches, indexes = append(batches, c.batch), append(indexes, c.idx)
+		} else {
+			ids = append(ids, raw(id))
+		}
+	}
+	if len(indexes) > 0 {
+		trip.each(t.keepCall, selectKnownCalls, t.org.key, batches, indexes, t.known.rev)
+	}
+	if len(ids) == 0 {
 		return
 	}
-	ids := column(t.step.Events, func(e store.Event) []byte { return raw(e.CallID) })
 	trip.each(t.keepCall, selectEventCalls, t.org.key, ids)
 	if t.step.Replay {
 		trip.each(t.keepCall, selectEndedCalls, t.org.key, ids)

@@ -253,6 +253,7 @@ func (c *scene) check(t *testing.T) {
 		indexes string
 	}{
 		{"step", step, "again_pkey batches_id calls_pkey flights metadata_pkey nodes_id_key organisations_pkey recipients_pkey tallies_pkey"},
+		{"step behind a change", step, "again_pkey batches_id calls_pkey flights metadata_pkey nodes_id_key organisations_pkey recipients_pkey tallies_pkey"},
 		{"batch", func() error { _, err := s.Batch(ctx, "org_1", id); return err }, "batches_id organisations_pkey tallies_pkey"},
 		{"call", func() error { _, err := s.Call(ctx, "org_1", c.mine[0].Call.ID); return err }, "batches_pkey calls_pkey flights nodes_pkey organisations_pkey recipients_pkey"},
 		{"batches", batches(store.BatchQuery{}), "batches_id batches_pkey organisations_pkey tallies_pkey"},
@@ -281,10 +282,18 @@ func (c *scene) check(t *testing.T) {
 		{"nodes", func() error { _, err := s.Nodes(ctx); return err }, "nodes_expiry"},
 		{"adopt", func() error { _, err := s.Adopt(ctx, "node_1", 10); return err }, "nodes_expiry nodes_id_key"},
 	} {
+		if q.what == "step behind a change" { // by which the calls have to be read again
+			for _, action := range []store.Action{store.ActionPause, store.ActionResume} {
+				_, err := s.Change(ctx, "org_1", id, store.Change{Action: action, At: c.src.clock})
+				require.NoError(t, err)
+			}
+		}
 		indexes, pages := c.ask(t, q.what, q.do)
 		most := 400 // of a page of 20, or less
+		if strings.HasPrefix(q.what, "step") {
+			most = 6000 // for 50 that end and 50 that begin
+		}
 		if q.what == "step" {
-			most = 6000                                                                              // for 50 that end and 50 that begin
 			indexes = slices.DeleteFunc(indexes, func(i string) bool { return i == "batches_pkey" }) // its first claim
 		}
 		if strings.Contains(q.what, "calls") && strings.Contains(q.what, "agent") {

@@ -5,136 +5,198 @@ import (
 	"slices"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgtype"
-
 	"github.com/outdial/outdial/fsm"
 	"github.com/outdial/outdial/store/internal/callids"
 )
 
+// What an event did not change, and what nearly all rows have alike, is not sent: instead of an array goes NULL, and
+// the field stays as the flight has it, or becomes what is usual. The arrays are unnested as columns of a list: in
+// FROM, as a table, the server would write the rows down before it reads the first.
 const (
-	updateFlights = `UPDATE outdial.flights f SET status = v.status, end_reason = v.reason, rang_at = v.rang,
-	started_at = v.started, ended_at = v.ended, carrier = v.carrier, ref = v.ref, error = v.error, tries = v.tries,
-	details = v.details, rev = CASE WHEN v.rev > 0 THEN v.rev ELSE f.rev END,
-	updated_at = CASE WHEN v.rev > 0 THEN $2 ELSE f.updated_at END
-	FROM unnest($3::integer[], $4::integer[], $5::smallint[], $6::bigint[], $7::smallint[], $8::timestamptz[],
-		$9::timestamptz[],
-		$10::timestamptz[], $11::bytea[], $12::bytea[], $13::bytea[], $14::bytea[], $15::bytea[])
-		AS v (batch, idx, status, rev, reason, rang, started, ended, carrier, ref, error, tries, details)
-	WHERE f.org = $1 AND f.batch = v.batch AND f.idx = v.idx`
+	// The parameters of both statements from the fourth on, see flightArrays.
+	unnestChanged = `unnest($4::integer[]) AS batch, unnest($5::integer[]) AS idx, unnest($6::smallint[]) AS status,
+		unnest($7::bigint[]) AS rev, unnest($8::smallint[]) AS reason, unnest($9::timestamptz[]) AS rang,
+		unnest($10::timestamptz[]) AS started, unnest($11::timestamptz[]) AS ended, unnest($12::bytea[]) AS carrier,
+		unnest($13::bytea[]) AS ref, unnest($14::bytea[]) AS error, unnest($15::bytea[]) AS tries,
+		unnest($16::bytea[]) AS details`
 
+	// A time may become NULL, so it is the array that says whether it is written.
+	rangNow    = "CASE WHEN $9::timestamptz[] IS NULL THEN f.rang_at ELSE v.rang END"
+	startedNow = "CASE WHEN $10::timestamptz[] IS NULL THEN f.started_at ELSE v.started END"
+	endedNow   = "CASE WHEN $11::timestamptz[] IS NULL THEN f.ended_at ELSE v.ended END"
+
+	updateFlights = `WITH went AS (
+		UPDATE outdial.flights f SET status = v.status, end_reason = coalesce(v.reason, f.end_reason),
+			rang_at = ` + rangNow + `, started_at = ` + startedNow + `, ended_at = ` + endedNow + `,
+			carrier = coalesce(v.carrier, f.carrier), ref = coalesce(v.ref, f.ref), error = coalesce(v.error, f.error),
+			tries = coalesce(v.tries, f.tries), details = coalesce(v.details, f.details),
+			rev = CASE WHEN v.rev > 0 THEN v.rev ELSE f.rev END,
+			updated_at = CASE WHEN v.rev > 0 THEN $3 ELSE f.updated_at END
+		FROM (SELECT ` + unnestChanged + `) v
+		WHERE f.org = $1 AND f.owner = $2 AND f.batch = v.batch AND f.idx = v.idx
+		RETURNING f.idx)
+	SELECT 1 / ((SELECT count(*) FROM went) = $17)::integer`
+
+	// The call moves to those that are over, and its recipient is told how it ended: as the call, unless there is more to
+	// say. A revision of 0 is that of one whose recipient has been claimed again by the same step.
 	endFlights = `WITH gone AS (
 		DELETE FROM outdial.flights f
-		USING unnest($2::integer[], $3::integer[], $4::smallint[], $5::boolean[], $6::boolean[], $7::smallint[],
-			$8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::bytea[], $12::bytea[], $13::bytea[], $14::bytea[],
-			$15::bytea[])
-			AS v (batch, idx, status, unplaced, stray, reason, rang, started, ended, carrier, ref, error, tries, details)
-		WHERE f.org = $1 AND f.batch = v.batch AND f.idx = v.idx
-		RETURNING f.dispatched_at, f.hang_up_at, f.attempt, f.owner, f.id, f.caller, v.*)
-	INSERT INTO outdial.calls (org, dispatched_at, hang_up_at, attempt, owner, id, caller, batch, idx, status,
-		unplaced, stray,
-		end_reason, rang_at, started_at, ended_at, carrier, ref, error, tries, details)
-	SELECT $1, gone.* FROM gone`
+		USING (SELECT ` + unnestChanged + `, unnest($18::boolean[]) AS unplaced, unnest($19::boolean[]) AS stray,
+			unnest($20::smallint[]) AS rest, unnest($21::bytea[]) AS call, unnest($22::smallint[]) AS told,
+			unnest($23::bytea[]) AS complaint) v
+		WHERE f.org = $1 AND f.owner = $2 AND f.batch = v.batch AND f.idx = v.idx
+		RETURNING f.batch, f.idx, f.id, f.attempt, f.dispatched_at, f.hang_up_at, f.caller, v.status, v.rev,
+			coalesce(v.reason, f.end_reason) AS reason, ` + rangNow + ` AS rang, ` + startedNow + ` AS started,
+			` + endedNow + ` AS ended, coalesce(v.carrier, f.carrier) AS carrier, coalesce(v.ref, f.ref) AS ref,
+			coalesce(v.error, f.error) AS error, coalesce(v.tries, f.tries) AS tries,
+			coalesce(v.details, f.details) AS details, v.unplaced, v.stray, v.rest, v.call, v.told, v.complaint),
+	over AS (
+		INSERT INTO outdial.calls (org, owner, batch, idx, id, attempt, dispatched_at, hang_up_at, caller, status,
+			end_reason, rang_at, started_at, ended_at, carrier, ref, error, tries, details, unplaced, stray)
+		SELECT $1, $2, g.batch, g.idx, g.id, g.attempt, g.dispatched_at, g.hang_up_at, g.caller, g.status,
+			g.reason, g.rang, g.started, g.ended, g.carrier, g.ref, g.error, g.tries, g.details,
+			coalesce(g.unplaced, false), coalesce(g.stray, false) FROM gone g),
+	told AS (
+		UPDATE outdial.recipients r SET rest = coalesce(g.rest, g.status), attempts = g.attempt,
+			call = coalesce(g.call, g.id), end_reason = coalesce(g.told, g.reason), error = coalesce(g.complaint, ''),
+			rev = g.rev, updated_at = $3
+		FROM gone g WHERE r.org = $1 AND r.batch = g.batch AND r.idx = g.idx AND g.rev > 0)
+	SELECT 1 / ((SELECT count(*) FROM gone) = $17)::integer`
 
 	insertFlights = `INSERT INTO outdial.flights (org, owner, dispatched_at, updated_at, id, batch, idx,
-		attempt, rev, carrier,
-		caller, status, end_reason, ref, error, tries, details)
-	SELECT $1, $2, $3, $3, v.id, v.batch, v.idx, v.attempt, v.rev, v.carrier, v.caller, 1, 0, '', '', '', ''
-	FROM unnest($4::bytea[], $5::integer[], $6::integer[], $7::integer[], $8::bigint[], $9::bytea[], $10::bytea[])
-		AS v (id, batch, idx, attempt, rev, carrier, caller)`
+		attempt, rev, carrier, caller, status, end_reason, ref, error, tries, details)
+	SELECT $1, $2, $3, $3, v.id, v.batch, v.idx, coalesce(v.attempt, 1), v.rev, coalesce(v.carrier, $4),
+		coalesce(v.caller, $5), 1, 0, '', '', '', ''
+	FROM (SELECT unnest($6::bytea[]) AS id, unnest($7::integer[]) AS batch, unnest($8::integer[]) AS idx,
+		unnest($9::bigint[]) AS rev, unnest($10::integer[]) AS attempt, unnest($11::bytea[]) AS carrier,
+		unnest($12::bytea[]) AS caller) v`
 )
+
+// flight is a call that was in flight before the step, and what became of its recipient.
+type flight struct {
+	*call
+
+	fate *fate
+}
 
 // saveCalls writes the calls that events changed, and those that claims made. What is over goes first: one of its
 // recipients may be claimed again.
 func (t *turn) saveCalls(trip *trip) {
-	var flying, over []*call
+	var flying, over []flight
 	for _, c := range t.calls {
 		switch {
 		case c.over || c.now == c.was:
 		case c.now.status.InFlight():
-			flying = append(flying, c)
+			flying = append(flying, flight{call: c})
 		default:
-			over = append(over, c)
+			over = append(over, flight{c, t.fateOf(c)})
 		}
 	}
-	t.endFlights(trip, over)
-	t.updateFlights(trip, flying)
-	t.insertFlights(trip)
-}
-
-func byPlace(a, b *call) int { return cmp.Or(cmp.Compare(a.batch, b.batch), cmp.Compare(a.idx, b.idx)) }
-
-// callArrays are the fields of calls that both statements write.
-func callArrays(list []*call) []any {
-	texts := func(of func(*fields) string) [][]byte {
-		return column(list, func(c *call) []byte { return raw(of(&c.now)) })
+	if len(over) > 0 {
+		t.endFlights(trip, over)
 	}
-	when := func(of func(*fields) time.Time) []pgtype.Timestamptz {
-		return column(list, func(c *call) pgtype.Timestamptz { return moment(of(&c.now)) })
+	if len(flying) > 0 {
+		trip.ask(updateFlights, t.flightArrays(flying)...)
 	}
-	return []any{
-		column(list, func(c *call) int16 { return c.now.reason }),
-		when(func(f *fields) time.Time { return f.rang }), when(func(f *fields) time.Time { return f.started }),
-		when(func(f *fields) time.Time { return f.ended }),
-		texts(func(f *fields) string { return f.carrier }), texts(func(f *fields) string { return f.ref }),
-		texts(func(f *fields) string { return f.error }), texts(func(f *fields) string { return f.tries }),
-		texts(func(f *fields) string { return f.details }),
+	if made := t.made(); len(made) > 0 {
+		t.insertFlights(trip, made)
 	}
 }
 
-func (t *turn) updateFlights(trip *trip, list []*call) {
-	if len(list) == 0 {
-		return
-	}
-	slices.SortFunc(list, byPlace)
-	trip.ask(updateFlights, append([]any{
-		t.org.key, moment(t.step.Now),
-		column(list, func(c *call) int32 { return c.batch }), column(list, func(c *call) int32 { return c.idx }),
-		column(list, func(c *call) int16 { return int16(c.now.status) }), column(list, func(c *call) int64 { return c.rev }),
-	}, callArrays(list)...)...)
-}
-
-func (t *turn) endFlights(trip *trip, list []*call) {
-	if len(list) == 0 {
-		return
-	}
-	slices.SortFunc(list, byPlace)
-	var strays callids.Strays
-	trip.ask(endFlights, append([]any{
-		t.org.key,
-		column(list, func(c *call) int32 { return c.batch }), column(list, func(c *call) int32 { return c.idx }),
-		column(list, func(c *call) int16 { return int16(c.now.status) }),
-		column(list, func(c *call) bool { return c.now.unplaced }),
-		column(list, func(c *call) bool { return strays.Has(c.id, c.dispatched) }),
-	}, callArrays(list)...)...)
-}
-
-func (t *turn) insertFlights(trip *trip) {
-	var list []answer
+// made are the answers of which the step makes a call, by place.
+func (t *turn) made() []*answer {
+	var list []*answer
 	for i := range t.answers {
 		if t.answers[i].fate != nil {
-			list = append(list, t.answers[i])
+			list = append(list, &t.answers[i])
 		}
 	}
-	if len(list) == 0 {
-		return
+	slices.SortFunc(list, func(a, b *answer) int { return a.fate.compare(b.fate.place) })
+	return list
+}
+
+// fateOf is what the end of a call made of its recipient, of revision 0 where the step has claimed that again.
+func (t *turn) fateOf(c *call) *fate {
+	if r := t.fates[place{c.batch, c.idx}]; r != nil && r.rev == c.rev {
+		return r
 	}
-	slices.SortFunc(list, func(a, b answer) int { return a.fate.compare(b.fate.place) })
-	trip.ask(insertFlights, t.org.key, t.owner.key, moment(t.step.Now),
-		column(list, func(a answer) []byte { return raw(a.ID) }), column(list, func(a answer) int32 { return a.fate.batch }),
-		column(list, func(a answer) int32 { return a.fate.idx }), column(list,
-			func(a answer) int32 { return a.fate.attempts }),
-		column(list, func(a answer) int64 { return a.fate.rev }), column(list,
-			func(a answer) []byte { return raw(a.Carrier) }),
-		column(list, func(a answer) []byte { return raw(a.From) }))
+	return &fate{status: c.now.status, call: c.id, reason: c.now.reason}
+}
+
+func byPlace(a, b flight) int {
+	return cmp.Or(cmp.Compare(a.batch, b.batch), cmp.Compare(a.idx, b.idx))
+}
+
+// flightArrays are the parameters that both statements take. The last one is the number of calls: if there are not as
+// many that are the owner's any more, what was known of them was wrong, and the statement divides by zero.
+func (t *turn) flightArrays(list []flight) []any {
+	slices.SortFunc(list, byPlace)
+	return []any{
+		t.org.key, t.owner.key, moment(t.step.Now),
+		column(list, func(c flight) int32 { return c.batch }), column(list, func(c flight) int32 { return c.idx }),
+		column(list, func(c flight) int16 { return int16(c.now.status) }),
+		column(list, func(c flight) int64 {
+			if c.fate != nil {
+				return c.fate.rev
+			}
+			return c.rev
+		}),
+		written(list, func(f *fields) int16 { return f.reason }, func(n int16) int16 { return n }),
+		written(list, func(f *fields) time.Time { return f.rang }, moment),
+		written(list, func(f *fields) time.Time { return f.started }, moment),
+		written(list, func(f *fields) time.Time { return f.ended }, moment),
+		written(list, func(f *fields) string { return f.carrier }, raw),
+		written(list, func(f *fields) string { return f.ref }, raw),
+		written(list, func(f *fields) string { return f.error }, raw),
+		written(list, func(f *fields) string { return f.tries }, raw),
+		written(list, func(f *fields) string { return f.details }, raw),
+		len(list),
+	}
+}
+
+// written is a column of a field, nil where no event has changed it.
+func written[F comparable, V any](list []flight, field func(*fields) F, as func(F) V) []V {
+	return rare(list, func(c flight) bool { return field(&c.now) != field(&c.was) },
+		func(c flight) V { return as(field(&c.now)) })
+}
+
+// rare is a column, nil where no row has anything to say in it.
+func rare[R, V any](rows []R, says func(R) bool, of func(R) V) []V {
+	if !slices.ContainsFunc(rows, says) {
+		return nil
+	}
+	return column(rows, of)
+}
+
+func (t *turn) endFlights(trip *trip, list []flight) {
+	var strays callids.Strays
+	stray := func(c flight) bool { return strays.Has(c.id, c.dispatched) }
+	unplaced := func(c flight) bool { return c.now.unplaced }
+	trip.ask(endFlights, append(t.flightArrays(list),
+		rare(list, unplaced, unplaced), rare(list, stray, stray),
+		rare(list, func(c flight) bool { return c.fate.status != c.now.status },
+			func(c flight) int16 { return int16(c.fate.status) }),
+		rare(list, func(c flight) bool { return c.fate.call != c.id }, func(c flight) []byte { return raw(c.fate.call) }),
+		rare(list, func(c flight) bool { return c.fate.reason != c.now.reason },
+			func(c flight) int16 { return c.fate.reason }),
+		rare(list, func(c flight) bool { return c.fate.error != "" }, func(c flight) []byte { return raw(c.fate.error) }),
+	)...)
+}
+
+func (t *turn) insertFlights(trip *trip, list []*answer) {
+	first := list[0] // nearly all are over its carrier and from its number
+	trip.ask(insertFlights, t.org.key, t.owner.key, moment(t.step.Now), raw(first.Carrier), raw(first.From),
+		column(list, func(a *answer) []byte { return raw(a.ID) }),
+		column(list, func(a *answer) int32 { return a.fate.batch }),
+		column(list, func(a *answer) int32 { return a.fate.idx }),
+		column(list, func(a *answer) int64 { return a.fate.rev }),
+		rare(list, func(a *answer) bool { return a.fate.attempts != 1 }, func(a *answer) int32 { return a.fate.attempts }),
+		rare(list, func(a *answer) bool { return a.Carrier != first.Carrier },
+			func(a *answer) []byte { return raw(a.Carrier) }),
+		rare(list, func(a *answer) bool { return a.From != first.From }, func(a *answer) []byte { return raw(a.From) }))
 }
 
 const (
-	updateRecipients = `UPDATE outdial.recipients r SET rest = v.status, attempts = v.attempts, call = v.call,
-	end_reason = v.reason, error = v.error, rev = v.rev, updated_at = $2
-	FROM unnest($3::integer[], $4::integer[], $5::smallint[], $6::integer[], $7::bytea[], $8::smallint[], $9::bytea[],
-		$10::bigint[]) AS v (batch, idx, status, attempts, call, reason, error, rev)
-	WHERE r.org = $1 AND r.batch = v.batch AND r.idx = v.idx`
-
 	insertAgain = `INSERT INTO outdial.again (org, batch, idx, attempts)
 	SELECT $1, v.batch, v.idx, v.attempts FROM unnest($2::integer[], $3::integer[], $4::integer[]) AS v (batch,
 		idx, attempts)`
@@ -151,31 +213,16 @@ type waiting struct {
 	attempts int32
 }
 
-// saveFates writes what becomes of recipients whose call is over. Those whose call goes on need no writing:
-// the call says it.
-func (t *turn) saveFates(trip *trip) {
-	var list []*fate
+// saveQueue writes who is queued again, and who is no more.
+func (t *turn) saveQueue(trip *trip) {
 	var again []waiting
 	for _, r := range t.fates {
-		if r.status.InFlight() {
-			continue
-		}
-		list = append(list, r)
 		if r.status == fsm.Queued {
 			again = append(again, waiting{r.place, r.attempts})
 		}
 	}
 	t.requeue(trip, deleteAgain, t.taken)
 	t.requeue(trip, insertAgain, again)
-	if len(list) == 0 {
-		return
-	}
-	slices.SortFunc(list, func(a, b *fate) int { return a.compare(b.place) })
-	trip.ask(updateRecipients, t.org.key, moment(t.step.Now),
-		column(list, func(r *fate) int32 { return r.batch }), column(list, func(r *fate) int32 { return r.idx }),
-		column(list, func(r *fate) int16 { return int16(r.status) }), column(list, func(r *fate) int32 { return r.attempts }),
-		column(list, func(r *fate) []byte { return raw(r.call) }), column(list, func(r *fate) int16 { return r.reason }),
-		column(list, func(r *fate) []byte { return raw(r.error) }), column(list, func(r *fate) int64 { return r.rev }))
 }
 
 // requeue adds or removes rows of those that are queued again.

@@ -28,6 +28,7 @@ type Store struct {
 
 	writers, readers *turns
 	announcer        *announcer
+	known            *knowledge
 
 	mu      sync.Mutex
 	closed  chan struct{}  // closed by Close
@@ -91,7 +92,7 @@ func newStore(c Config, pool *pgxpool.Pool, owned bool) *Store {
 		log: c.Logger, pool: pool, owned: owned, schema: newSchema(c.Schema), token: rand.Text(),
 		settings: settings(c.Timeout),
 		timeout:  c.Timeout, noHints: c.NoHints, closed: make(chan struct{}),
-		writers: writers, readers: readers,
+		writers: writers, readers: readers, known: newKnowledge(),
 	}
 }
 

@@ -76,6 +76,11 @@ func settings(timeout time.Duration) string {
 		ms, ms, ms, ms)
 }
 
+// writeSettings are added to them for what writes, where each row of an array finds another one: to keep rows in case
+// that they are found again costs for nothing then. PostgreSQL does so from version 14 on.
+const writeSettings = `,
+	CASE WHEN current_setting('enable_memoize', true) IS NOT NULL THEN set_config('enable_memoize', 'off', true) END`
+
 // work is a transaction over one connection.
 type work struct {
 	schema   *schema
@@ -87,7 +92,11 @@ type work struct {
 func (w *work) begin(how string) *trip {
 	t := w.trip()
 	t.queue.Queue(how)
-	t.queue.Queue(w.settings)
+	if how == beginWrite {
+		t.queue.Queue(w.settings + writeSettings)
+	} else {
+		t.queue.Queue(w.settings)
+	}
 	return t
 }
 
@@ -154,11 +163,12 @@ func (s *Store) once(ctx context.Context, do func(context.Context, *work) error)
 }
 
 // again says that the transaction was undone for a reason that is none of its own: another one was in
-// its way, or the connection turned out to be dead before anything was sent over it.
+// its way, or what this process knew was wrong, which it knows no more (see known.go), or the connection turned out to
+// be dead before anything was sent over it.
 func again(err error) bool {
-	const serializationFailure, deadlock = "40001", "40P01"
+	const serializationFailure, deadlock, divisionByZero = "40001", "40P01", "22012"
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return e.Code == serializationFailure || e.Code == deadlock
+		return e.Code == serializationFailure || e.Code == deadlock || e.Code == divisionByZero
 	}
 	return pgconn.SafeToRetry(err)
 }
