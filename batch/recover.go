@@ -32,7 +32,7 @@ func (s *session) adopt(ctx context.Context) bool {
 			}
 			return false
 		}
-		if len(orphans) < page {
+		if len(orphans) == 0 { // fewer than were asked for does not mean that
 			return true
 		}
 	}

@@ -76,6 +76,10 @@ type Store interface {
 	// lease any more, and returns them, oldest first, with their metadata. A call over a
 	// carrier that the node does not have (see Node.Carriers) is left to those that have it, as
 	// long as there is one whose lease runs, and does not count against limit. ErrNotOwner as for Advance.
+	//
+	// It may return fewer than limit and leave others for the next time, as those of an organisation that somebody is
+	// writing to, so that nobody waits for what another organisation does. That it returns none says that none are left:
+	// where some are that it cannot have, it returns an error.
 	Adopt(ctx context.Context, node string, limit int) ([]Claimed, error)
 
 	// Nodes returns the nodes whose lease has not run out.

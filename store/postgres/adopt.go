@@ -2,6 +2,9 @@ package postgres
 
 import (
 	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
 
 	"github.com/outdial/outdial/store"
 )
@@ -17,119 +20,176 @@ const (
 		AND (EXISTS (SELECT FROM live WHERE live.id = $1 AND c.carrier = ANY(live.carriers))
 			OR NOT EXISTS (SELECT FROM live WHERE c.carrier = ANY(live.carriers)))`
 
-	selectOrphanOrgs = withLive + `, oldest AS (
-		SELECT c.org FROM outdial.flights c WHERE ` + isOrphan + ` ORDER BY c.dispatched_at, c.id LIMIT $2)
-	SELECT DISTINCT org FROM oldest`
+	selectOrphaned = withLive + `, oldest AS MATERIALIZED (
+		SELECT c.org FROM outdial.flights c WHERE c.org <> ALL($3) AND ` + isOrphan + `
+		ORDER BY c.dispatched_at, c.id LIMIT $2)
+	SELECT v.org, (SELECT o.id FROM outdial.organisations o WHERE o.org = v.org) FROM (SELECT DISTINCT org FROM oldest) v`
 
-	// In the order of the keys, as everybody else who ever takes more than one lock.
-	lockOrgs = "SELECT o.org FROM outdial.organisations o WHERE o.org = ANY($1) ORDER BY o.org FOR NO KEY UPDATE"
+	// Which were locked is kept at the server, so that the locks, what is done under them and the commit are one
+	// trip: a process that is paused, or a network that is slow, keeps nobody from so many organisations.
+	locked   = "SELECT set_config('adoption.orgs', coalesce(array_agg(l.org), '{}')::text, true) FROM ("
+	lockOrgs = `SELECT o.org FROM outdial.organisations o WHERE o.org = ANY($1) ORDER BY o.org FOR NO KEY UPDATE`
+	lockFree = locked + lockOrgs + " SKIP LOCKED) l"
+	lockAll  = locked + lockOrgs + ") l"
 
 	takeOrphans = withLive + `, oldest AS MATERIALIZED (
-		SELECT c.org, c.id FROM outdial.flights c WHERE c.org = ANY($3) AND ` + isOrphan + `
+		SELECT c.org, c.id FROM outdial.flights c
+		WHERE c.org = ANY((SELECT current_setting('adoption.orgs'))::bigint[]) AND ` + isOrphan + `
 		ORDER BY c.dispatched_at, c.id LIMIT $2)
 	UPDATE outdial.flights c SET owner = (SELECT live.key FROM live WHERE live.id = $1)
 	FROM oldest v WHERE c.org = v.org AND c.id = v.id RETURNING c.org, c.id`
 
 	selectTaken = "SELECT " + callColumns + claimedColumns + " FROM (SELECT " + callOwn +
 		` FROM unnest($1::bigint[], $2::bytea[]) AS v (org, id)
-	JOIN outdial.flights c ON c.org = v.org AND c.id = v.id) c` + callParents + claimedParents + `
+	JOIN outdial.flights c ON c.org = v.org AND c.id = v.id AND c.owner = $3) c` + callParents + claimedParents + `
 	ORDER BY c.dispatched_at, c.id`
 )
 
-// Adopt implements [store.Store]. It locks the organisations whose calls it takes over, as Advance does.
+// Adopt implements [store.Store]. It takes what is left behind in organisations to which nobody is writing just then.
+// Only where there is nothing else left does it wait for one of the others, for a second at most, and holds no
+// other lock meanwhile. The error says which one it was.
 func (s *Store) Adopt(ctx context.Context, node string, limit int) ([]store.Claimed, error) {
+	a := &adoption{Store: s, node: node, limit: max(limit, 0)}
 	var out []store.Claimed
-	var orgs []int64
-	err := s.bounded(ctx, func(ctx context.Context) error {
-		return s.transact(ctx, func(ctx context.Context, w *work) (err error) {
-			a := &adoption{work: w, node: node, limit: max(limit, 0)}
-			out, err = a.run(ctx)
-			orgs = a.orgs
-			return err
-		})
+	err := s.bounded(ctx, func(ctx context.Context) (err error) {
+		out, err = a.run(ctx)
+		return err
 	})
+	if len(a.keys) > 0 {
+		slices.Sort(a.keys)
+		s.recountLater(ctx, slices.Compact(a.keys))
+	}
 	if err != nil {
 		return nil, failed("adopt for", node, err)
-	}
-	if len(out) > 0 {
-		s.recountLater(ctx, orgs)
 	}
 	return out, nil
 }
 
 // adoption is one Adopt on its way.
 type adoption struct {
-	*work
+	*Store
 
 	node  string
 	owner node // the same, as the database has it
 	limit int
-	orgs  []int64
-	keys  []int64 // organisations of those that were taken
+	keys  []int64 // organisations of the calls that were taken
 	ids   [][]byte
 }
 
-func (a *adoption) run(ctx context.Context) ([]store.Claimed, error) {
-	if err := a.look(ctx, a.begin(beginWrite)); err != nil {
-		return nil, err
-	}
-	// Others may adopt as well, and be faster.
-	for len(a.orgs) > 0 && len(a.ids) == 0 {
-		t := a.trip()
-		t.ask(lockOrgs, a.orgs)
-		t.each(func(scan func(...any) error) error {
-			var org int64
-			var id []byte
-			err := scan(&org, &id)
-			a.keys, a.ids = append(a.keys, org), append(a.ids, id)
-			return err
-		}, takeOrphans, raw(a.node), a.limit, a.orgs)
-		if err := a.send(ctx, t); err != nil {
-			return nil, err
-		}
-		if len(a.ids) > 0 {
-			break
-		}
-		// What was locked in vain is let go, so that all is locked in order.
-		if err := a.finish(ctx, a.trip()); err != nil {
-			return nil, err
-		}
-		if err := a.look(ctx, a.begin(beginWrite)); err != nil {
-			return nil, err
-		}
-	}
-	return a.taken(ctx)
+// orphaned is an organisation in which calls are left behind.
+type orphaned struct {
+	key int64
+	id  string
 }
 
-// look finds the organisations that have orphans.
-func (a *adoption) look(ctx context.Context, t *trip) error {
-	a.orgs, a.owner = nil, node{}
-	t.lease(&a.owner, a.node)
+// run goes on until it has taken some calls or there are none: others may adopt as well, and be faster.
+func (a *adoption) run(ctx context.Context) (out []store.Claimed, err error) {
+	for len(out) == 0 {
+		busy, err := a.takeFree(ctx)
+		switch {
+		case err != nil:
+			return nil, err
+		case len(a.ids) > 0:
+		case len(busy) == 0:
+			return nil, nil
+		default:
+			if err := a.await(ctx, busy[rand.IntN(len(busy))]); err != nil { //nolint:gosec // whichever
+				return nil, err
+			}
+		}
+		if out, err = a.taken(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// takeFree takes calls of organisations whose lock is free. If there are none it returns the others that have some.
+func (a *adoption) takeFree(ctx context.Context) (busy []orphaned, err error) {
+	for {
+		found, err := a.look(ctx, busy)
+		if err != nil || len(found) == 0 {
+			return busy, err
+		}
+		err = a.chores.do(ctx, "", func(ctx context.Context) error {
+			return a.transact(ctx, func(ctx context.Context, w *work) error { return a.take(ctx, w, lockFree, found) })
+		})
+		if err != nil || len(a.ids) > 0 {
+			return nil, err
+		}
+		busy = append(busy, found...)
+	}
+}
+
+func keysOf(orgs []orphaned) []int64 {
+	return column(orgs, func(o orphaned) int64 { return o.key })
+}
+
+// look finds the organisations, but for some, that have the oldest orphans.
+func (a *adoption) look(ctx context.Context, but []orphaned) (found []orphaned, err error) {
+	err = a.chores.do(ctx, "", func(ctx context.Context) error {
+		return a.read(ctx, func(t *trip) {
+			found, a.owner = nil, node{}
+			t.lease(&a.owner, a.node)
+			t.each(func(scan func(...any) error) error {
+				var o orphaned
+				err := scan(&o.key, (*text)(&o.id))
+				found = append(found, o)
+				return err
+			}, selectOrphaned, raw(a.node), a.limit, keysOf(but))
+		})
+	})
+	if err == nil && a.owner.key == 0 {
+		err = store.ErrNotOwner
+	}
+	return found, err
+}
+
+// take locks organisations and takes their orphans.
+func (a *adoption) take(ctx context.Context, w *work, lock string, of []orphaned) error {
+	a.keys, a.ids = nil, nil
+	t := w.begin(beginWrite)
+	t.ask(lock, keysOf(of))
 	t.each(func(scan func(...any) error) error {
 		var org int64
-		err := scan(&org)
-		a.orgs = append(a.orgs, org)
+		var id []byte
+		err := scan(&org, &id)
+		a.keys, a.ids = append(a.keys, org), append(a.ids, id)
 		return err
-	}, selectOrphanOrgs, raw(a.node), a.limit)
-	if err := a.send(ctx, t); err != nil {
-		return err
+	}, takeOrphans, raw(a.node), a.limit)
+	t.owns(a.owner, a.node)
+	return w.finish(ctx, t)
+}
+
+// await takes the calls of one organisation in its turn among all who write to it.
+func (a *adoption) await(ctx context.Context, org orphaned) error {
+	soon, cancel := context.WithTimeout(ctx, lockPatience)
+	defer cancel()
+	done, err := a.writers.take(soon, org.id)
+	if err == nil {
+		defer done()
+		err = a.once(ctx, func(ctx context.Context, w *work) error { return a.take(ctx, w, lockAll, []orphaned{org}) })
 	}
-	if a.owner.key == 0 {
-		return store.ErrNotOwner
+	if err != nil {
+		return fmt.Errorf("calls are left behind in organisation %s, to which somebody is writing: %w", org.id, err)
 	}
 	return nil
 }
 
-// taken returns the calls as they are now, and ends the transaction.
+// taken returns the calls as they are now. Their metadata may be large, so nobody's lock is held for it.
 func (a *adoption) taken(ctx context.Context) (out []store.Claimed, err error) {
-	t := a.trip()
-	if len(a.ids) > 0 {
-		t.owns(a.owner, a.node)
-		t.each(func(scan func(...any) error) error {
-			c, err := scanClaimed(scan)
-			out = append(out, c)
-			return err
-		}, selectTaken, a.keys, a.ids)
+	if len(a.ids) == 0 {
+		return nil, nil
 	}
-	return out, a.finish(ctx, t)
+	err = a.chores.do(ctx, "", func(ctx context.Context) error {
+		return a.read(ctx, func(t *trip) {
+			out = nil
+			t.each(func(scan func(...any) error) error {
+				c, err := scanClaimed(scan)
+				out = append(out, c)
+				return err
+			}, selectTaken, a.keys, a.ids, a.owner.key)
+		})
+	})
+	return out, err
 }

@@ -103,10 +103,12 @@ func (a *announcer) tell() {
 func (s *Store) channel() string { return "outdial_" + s.schema.hash() }
 
 func (s *Store) notify(ctx context.Context, payloads []string) error {
-	return s.transact(ctx, func(ctx context.Context, w *work) error {
-		t := w.begin(beginWrite)
-		t.ask("SELECT set_config('synchronous_commit', 'off', true)") // there is nothing to be kept
-		t.ask(notify, s.channel(), payloads)
-		return w.finish(ctx, t)
+	return s.chores.do(ctx, "", func(ctx context.Context) error {
+		return s.transact(ctx, func(ctx context.Context, w *work) error {
+			t := w.begin(beginWrite)
+			t.ask("SELECT set_config('synchronous_commit', 'off', true)") // there is nothing to be kept
+			t.ask(notify, s.channel(), payloads)
+			return w.finish(ctx, t)
+		})
 	})
 }

@@ -59,7 +59,7 @@ const selectActive = "SELECT o.id, o.rev FROM outdial.organisations o WHERE o.ac
 // Active implements [store.Store].
 func (s *Store) Active(ctx context.Context) ([]store.ActiveOrg, error) {
 	var out []store.ActiveOrg
-	err := s.bounded(ctx, func(ctx context.Context) error {
+	err := s.inTurn(ctx, s.chores, "", func(ctx context.Context) error {
 		return s.read(ctx, func(t *trip) {
 			out = nil
 			t.each(func(scan func(...any) error) error {

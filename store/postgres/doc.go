@@ -25,10 +25,11 @@
 // commits, so a repetition, which needs the same lock, never overtakes what it repeats. Transactions that
 // the database undoes for the sake of others (40001, 40P01) are run again unasked.
 //
-// Each transaction says itself how it is isolated, what it may wait for (Config.Timeout: for a statement, a lock,
-// and a client that has gone silent) and which plans it wants, whatever the defaults of database and role
-// are. All of it ends with the transaction. So the store works behind PgBouncer in transaction mode (see
-// Config.NoPrepare) and over a pool that it shares with its host.
+// Each transaction says itself how it is isolated, what it may wait for (Config.Timeout: for a statement and
+// a client that has gone silent; for a lock a second at a time, so that others have the connection in between) and
+// which plans it wants, whatever the defaults of database and role are. All of it ends with the transaction.
+// So the store works behind PgBouncer in transaction mode (see Config.NoPrepare) and over a pool that
+// it shares with its host.
 //
 // # The schema
 //

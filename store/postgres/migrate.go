@@ -196,9 +196,8 @@ func (m *migrator) limit(ctx context.Context, lock time.Duration) error {
 
 // inTheWay says that a migration was undone because others use what it changes.
 func inTheWay(err error) bool {
-	const lockNotAvailable = "55P03"
-	e, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && (e.Code == lockNotAvailable || again(err))
+	_, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (lockedOut(err) || again(err))
 }
 
 func (m *migrator) apply(ctx context.Context, steps []Migration) error {

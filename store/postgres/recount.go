@@ -37,24 +37,28 @@ const freePlans = `SELECT set_config('enable_hashjoin', 'on', true), set_config(
 // is nil, and repairs and logs what is wrong.
 func (s *Store) recount(ctx context.Context, orgs []int64) error {
 	var wrong []string
-	err := s.read(ctx, func(t *trip) {
-		wrong = nil
-		t.ask(freePlans)
-		t.each(func(scan func(...any) error) error {
-			var id text
-			err := scan(&id)
-			wrong = append(wrong, string(id))
-			return err
-		}, selectMiscounted, orgs)
+	err := s.readers.do(ctx, "", func(ctx context.Context) error {
+		return s.read(ctx, func(t *trip) {
+			wrong = nil
+			t.ask(freePlans)
+			t.each(func(scan func(...any) error) error {
+				var id text
+				err := scan(&id)
+				wrong = append(wrong, string(id))
+				return err
+			}, selectMiscounted, orgs)
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("count calls in flight: %w", err)
 	}
 	for _, id := range wrong {
 		s.log.Warn("postgres: the counters of an organisation were wrong and are counted again", "org", id)
-		err := s.transact(ctx, func(ctx context.Context, w *work) error {
-			r := &repair{work: w, id: id, batches: map[int32]*batch{}}
-			return r.run(ctx)
+		err := s.writers.do(ctx, id, func(ctx context.Context) error {
+			return s.transact(ctx, func(ctx context.Context, w *work) error {
+				r := &repair{work: w, id: id, batches: map[int32]*batch{}}
+				return r.run(ctx)
+			})
 		})
 		if err != nil {
 			return fmt.Errorf("count again for organisation %s: %w", id, err)

@@ -17,6 +17,8 @@ import (
 // Store is a [store.Store] in a PostgreSQL database. It is made by [Open] and safe for concurrent
 // use. [Store.Close] it in the end.
 type Store struct {
+	*queues // where methods wait for their turn
+
 	log      *slog.Logger
 	pool     *pgxpool.Pool
 	owned    bool // the pool is
@@ -26,9 +28,8 @@ type Store struct {
 	timeout  time.Duration
 	noHints  bool
 
-	writers, readers *turns
-	announcer        *announcer
-	known            *knowledge
+	announcer *announcer
+	known     *knowledge
 
 	mu      sync.Mutex
 	closed  chan struct{}  // closed by Close
@@ -87,12 +88,11 @@ func (c Config) connect(ctx context.Context) (pool *pgxpool.Pool, owned bool, er
 }
 
 func newStore(c Config, pool *pgxpool.Pool, owned bool) *Store {
-	writers, readers := newWork(int(pool.Config().MaxConns))
 	return &Store{
 		log: c.Logger, pool: pool, owned: owned, schema: newSchema(c.Schema), token: rand.Text(),
 		settings: settings(c.Timeout),
 		timeout:  c.Timeout, noHints: c.NoHints, closed: make(chan struct{}),
-		writers: writers, readers: readers, known: newKnowledge(),
+		queues: newQueues(int(pool.Config().MaxConns)), known: newKnowledge(),
 	}
 }
 
@@ -163,14 +163,7 @@ func (s *Store) reading(ctx context.Context, org string, ask func(*trip)) error 
 }
 
 func (s *Store) inTurn(ctx context.Context, of *turns, org string, do func(context.Context) error) error {
-	return s.bounded(ctx, func(ctx context.Context) error {
-		done, err := of.take(ctx, org)
-		if err != nil {
-			return err
-		}
-		defer done()
-		return do(ctx)
-	})
+	return s.bounded(ctx, func(ctx context.Context) error { return of.do(ctx, org, do) })
 }
 
 // failed wraps an error once, with what was being done to what.

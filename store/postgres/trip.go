@@ -64,7 +64,7 @@ const (
 // old the statistics of the tables are. All of it ends with the transaction, so neither a pooler nor a
 // host's pool is left with it. A database that acknowledges commits before they are durable is not believed.
 func settings(timeout time.Duration) string {
-	ms := timeout.Milliseconds()
+	ms, lock := timeout.Milliseconds(), min(timeout, lockPatience).Milliseconds()
 	return fmt.Sprintf(`SELECT set_config('statement_timeout', '%d', true), set_config('lock_timeout', '%d', true),
 	set_config('idle_in_transaction_session_timeout', '%d', true), set_config('tcp_user_timeout', '%d', true),
 	set_config('enable_indexscan', 'on', true), set_config('enable_nestloop', 'on', true),
@@ -73,7 +73,7 @@ func settings(timeout time.Duration) string {
 	set_config('enable_material', 'off', true), set_config('random_page_cost', '1.1', true),
 	set_config('jit', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true),
 	CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'on', true) END`,
-		ms, ms, ms, ms)
+		ms, lock, ms, ms)
 }
 
 // writeSettings are added to them for what writes, where each row of an array finds another one: to keep rows in case
@@ -138,6 +138,13 @@ func (s *Store) transact(ctx context.Context, do func(context.Context, *work) er
 	const tries = 5
 	for try := 1; ; try++ {
 		err := s.once(ctx, do)
+		if lockedOut(err) {
+			if err := letPass(ctx, err); err != nil {
+				return err
+			}
+			try--
+			continue
+		}
 		if err == nil || try == tries || !again(err) {
 			return err
 		}

@@ -33,20 +33,46 @@ func newTurns(width int, gates ...gate) *turns {
 	return &turns{width: width, gates: gates, lanes: map[string]*lane{}}
 }
 
-// newWork has all that organisations do leave a connection to what keeps a node dialling, its lease above all: however
-// many are active, or list slowly, it is renewed. Their reads leave about a quarter of the connections, and 2 where
-// there are more than that, to what is written. One organisation writes one thing at a time, which is all
-// that the database lets through, and has half of the connections to read with at most, and not all of those.
-func newWork(conns int) (writers, readers *turns) {
-	const least, quarter = 2, 4
-	both := newGate("all organisations", conns)
-	if conns > least+1 { // else an organisation that waits would keep all others waiting
-		both = newGate("all organisations", conns-1)
-	}
-	all := max(1, conns-max(least, conns/quarter))
+// queues are the turns of a store, by what is done.
+type queues struct {
+	writers, readers *turns // of organisations
+	chores           *turns // what a node does now and then for all of them
+	peers            *turns // lists of nodes
+}
+
+// newQueues shares out the connections. One belongs to heartbeats, so that a lease is renewed whatever else waits
+// or takes long; lists of nodes, which are short and follow heartbeats, may have it as well, one at a time. What
+// organisations do leaves another one to chores, which wait for no organisation: so what is active, and what was left
+// behind, is found however many of them wait. Where there are fewer than 4 this is kept as far as it leaves 2 to
+// organisations, else one that waits would keep all others waiting.
+//
+// Their reads leave about a quarter of all, and 3 where there are more than that, to all else. One organisation
+// writes one thing at a time, which is all that the database lets through, and has half of the connections to read
+// with at most, and not all of those.
+func newQueues(conns int) *queues {
+	const least, reserved, quarter, many = 2, 2, 4, 1 << 10
+	most := min(conns, max(least, conns-1))
+	orgs := min(conns, max(least, conns-reserved))
+	rest := newGate("all but heartbeats", most)
+	both := newGate("all organisations", orgs)
+	all := max(1, conns-max(reserved+1, conns/quarter))
 	half := conns / 2 //nolint:mnd // it is one
-	readers = newTurns(max(1, min(half, all-1)), newGate("readers of all organisations", all), both)
-	return newTurns(1, both), readers
+	return &queues{
+		writers: newTurns(1, both, rest),
+		readers: newTurns(max(1, min(half, all-1)), newGate("readers of all organisations", all), both, rest),
+		chores:  newTurns(many, rest),
+		peers:   newTurns(many, newGate("lists of nodes", 1)),
+	}
+}
+
+// do waits for a turn and takes it.
+func (t *turns) do(ctx context.Context, org string, do func(context.Context) error) error {
+	done, err := t.take(ctx, org)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return do(ctx)
 }
 
 // take waits for its turn. done must be called when it is over.
