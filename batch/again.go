@@ -13,10 +13,14 @@ import "time"
 const maxRefusals = 100
 
 // declined tells that a carrier of the attempt takes no calls at present, or was not asked. It is told before the
-// carrier's breaker is, which does not know any more then whether others were taken.
+// carrier's breaker is, which does not know any more then whether others were taken. A carrier that does not take
+// whom it refused before, and others in between, is no carrier that takes no calls: it is the batch that rests then,
+// and not the carrier, which is everybody's.
 func (a *attempt) declined(v verdict) {
 	a.busy = true
-	a.putOff = a.putOff || v.unasked
+	before, known := a.job.refused[a.index]
+	a.meant = known && !v.unasked && !v.busy.CallerOnly && a.carrier != nil && a.carrier.takesOthers(before.begun)
+	a.putOff = a.putOff || v.unasked || a.meant
 	a.open = a.open || v.unasked || a.carrier == nil || !a.carrier.works(a.from)
 }
 
@@ -31,37 +35,71 @@ func (a *attempt) mayBeTaken(v verdict) bool {
 	case !a.busy:
 		return false
 	}
-	return a.job.refused[a.index]+1 < maxRefusals
+	return a.job.refused[a.index].counted+1 < maxRefusals
 }
 
 // after tells how an attempt of the batch ended, and whether its recipient is queued again.
 func (j *job) after(a *attempt, v verdict, again bool, now time.Time) {
+	before := j.wasPutOff.Bit(a.index) == 1
 	switch {
 	case !again:
 		delete(j.refused, a.index)
-	case a.busy && !a.open && !v.again && !v.agentOnly():
-		if j.refused == nil {
-			j.refused = map[int]int{}
-		}
-		j.refused[a.index]++
+		j.setPutOff(a.index, false)
+	case a.busy && !v.unasked && !v.again && !v.agentOnly():
+		j.refuse(a)
 	}
 	switch {
 	case v.again:
 	case again && a.putOff:
 		j.putOff(a, now)
-	case a.number > 1:
+	case before:
 		j.rests = 0
 	}
 }
 
-// putOff tells that nobody was asked to take a recipient, who may be called later. The first time the batch goes on,
-// as there may be others who can be called: they come first. After that it rests, twice as long each time, or who is
-// left would be claimed and put off as often as the machine can.
+// refusals are those of one recipient, by carriers that take no calls at present.
+type refusals struct {
+	counted int       // by carriers that take others
+	begun   time.Time // the latest attempt that was refused
+}
+
+func (j *job) refuse(a *attempt) {
+	if j.refused == nil {
+		j.refused = map[int]refusals{}
+	}
+	r := j.refused[a.index]
+	r.begun = a.begun
+	if !a.open {
+		r.counted++
+	}
+	j.refused[a.index] = r
+}
+
+// putOff tells that nobody was asked to take a recipient, who may be called later, or only carriers that take others.
+// The first time that this befalls it the batch goes on, as there may be others who can be called: they come first.
+// After that the batch rests, twice as long each time, or who is left would be claimed and put off as often as the
+// machine can.
 func (j *job) putOff(a *attempt, now time.Time) {
-	if a.number <= 1 || now.Before(j.restUntil) { // one of several that were claimed together
+	first := j.wasPutOff.Bit(a.index) == 0
+	j.setPutOff(a.index, true)
+	if first || now.Before(j.restUntil) { // one of several that were claimed together
 		return
 	}
-	const doublings = 6
+	doublings := 6
+	if a.meant { // it is counted how often it is refused, and to be known soon
+		doublings = 3
+	}
 	j.restUntil = now.Add(min(minRest<<min(j.rests, doublings), maxRest))
 	j.rests++
+}
+
+// setPutOff remembers of a recipient that it was put off, or forgets it.
+func (j *job) setPutOff(index int, was bool) {
+	bit := uint(0)
+	if was {
+		bit = 1
+	}
+	if j.wasPutOff.Bit(index) != bit {
+		j.wasPutOff.SetBit(&j.wasPutOff, index, bit)
+	}
 }

@@ -225,3 +225,34 @@ func TestTimeThatACarrierWasDownCountsAgainstNobody(t *testing.T) {
 		require.Equal(t, 1, w.awaitOver(b.ID, time.Hour).Counts.Completed)
 	})
 }
+
+// So it is in a batch that is retried, whose recipients all have an attempt behind them.
+func TestWhoIsPutOffInARetryHoldsNobodyUp(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w, first, _ := newPair(t, dialer.Limits{})
+		w.dir.set(func(d *directory) { d.number.Carriers = []string{"first"} })
+		var retried atomic.Bool
+		first.refuse = func(c dialer.Call) error {
+			switch {
+			case !retried.Load():
+				return errForeign
+			case string(c.To) < number(20):
+				return errPutOff
+			}
+			return nil
+		}
+		w.script(0, 60, fake.Behaviour{Talk: time.Second})
+		w.run()
+		r := request(60)
+		r.Target = 1
+		b := w.create(r)
+		require.Equal(t, 60, w.awaitOver(b.ID, time.Minute).Counts.Failed)
+		retried.Store(true)
+		_, err := w.engine.Retry(t.Context(), org, b.ID)
+		require.NoError(t, err)
+		w.await(b.ID, time.Minute, func(c fsm.Counts) bool { return c.Completed == 40 })
+		before := len(first.calls())
+		pass(30 * time.Minute)
+		require.Less(t, len(first.calls())-before, 50, "after that it rests, up to a minute")
+	})
+}

@@ -20,17 +20,20 @@ type attempt struct {
 	units   int
 	from    dialer.Phone
 
-	begun     time.Time // when its carrier was chosen; zero: by another process
-	status    fsm.RecipientStatus
-	ref       string
-	rangAt    time.Time
-	startedAt time.Time
+	begun      time.Time // when its carrier was chosen; zero: by another process
+	status     fsm.RecipientStatus
+	dispatched time.Time // as it is stored
+	ref        string
+	rangAt     time.Time
+	startedAt  time.Time
 
 	tries    []store.Try  // the carriers that refused it
 	busy     bool         // one of them takes no calls at present
-	putOff   bool         // one of them was not asked, and may be later
+	putOff   bool         // one of them was not asked, and may be later, or means the recipient
+	meant    bool         // the latest of those takes others: it means the recipient
 	open     bool         // one of those may be down, or was not asked: it may take the attempt later
 	stranded bool         // it waits for another carrier; no dialer has it
+	start    *start       // which its carrier's pace has given for it
 	since    time.Time    // when it was stranded
 	call     *dialer.Call // to be placed, while it is stranded or on its way to another carrier
 
@@ -72,7 +75,7 @@ func (s *scheduler) progress(id string, p dialer.Progress, now time.Time) {
 		a.ref = p.Ref // written at once: it is what the call is found by after a crash
 		s.event(a).Ref = clean(p.Ref)
 	}
-	at := moment(p.At, now)
+	at := a.moment(p.At, now)
 	switch {
 	case p.Stage == dialer.Ringing && a.rangAt.IsZero() && a.status == fsm.Dispatched:
 		a.rangAt = at // written with what comes next: a commit for it alone would buy nothing
@@ -87,12 +90,13 @@ func (s *scheduler) progress(id string, p dialer.Progress, now time.Time) {
 }
 
 // moment is at, in the precision that is stored, or now where the dialer does not say. It
-// is never later than now: a carrier's clock is not ours.
-func moment(at, now time.Time) time.Time {
+// is never later than now, and never before the call was dispatched: a carrier's clock is not ours, and what a
+// dialer makes of it may be a time that no store can keep.
+func (a *attempt) moment(at, now time.Time) time.Time {
 	if at.IsZero() || at.After(now) {
 		at = now
 	}
-	return stored(at)
+	return later(stored(at), a.dispatched)
 }
 
 // ended tells that a call is over: with an outcome, or with an error of its dialer.
@@ -102,7 +106,7 @@ func (s *scheduler) ended(id string, o dialer.Outcome, err error, now time.Time)
 		return // given up on before
 	}
 	if a.detached && dialerDetached(err) && !errors.Is(err, dialer.ErrNotPlaced) {
-		s.remove(a, now) // still in flight: the row stays as it is for whoever takes over
+		s.abandon(a, now) // still in flight: the row stays as it is for whoever takes over
 		return
 	}
 	s.judge(a, o, err, now)
@@ -120,6 +124,7 @@ func (s *scheduler) remove(a *attempt, now time.Time) {
 	j.inFlight--
 	s.capacity.release(1)
 	j.limit.release(1)
+	a.start.giveBack()
 	if a.carrier != nil {
 		a.carrier.release(a.units)
 	}
@@ -132,7 +137,7 @@ func (s *scheduler) lose(id string, now time.Time) {
 	if a == nil {
 		return
 	}
-	s.remove(a, now)
+	s.abandon(a, now)
 	s.hangUps = append(s.hangUps, hangUp{id, dialer.ErrDetached})
 }
 
@@ -162,7 +167,7 @@ func (s *scheduler) letGo(now time.Time) {
 			s.ended(a.id, dialer.Outcome{}, errStopping, now)
 			continue
 		}
-		if a.carrier == nil || a.carrier.resumer == nil {
+		if a.carrier == nil || !s.canResume(a.carrier) {
 			s.cancel(a.id, dialer.HangUp(dialer.APICancelled), now)
 			continue
 		}
@@ -194,7 +199,7 @@ func (s *scheduler) expire(now time.Time) {
 	for s.deadlines.len() > 0 && !s.deadlines.first().deadline.After(now) {
 		a := s.deadlines.first()
 		if a.detached {
-			s.remove(a, now) // the next owner decides
+			s.abandon(a, now) // the next owner decides
 			continue
 		}
 		if a.stranded {
@@ -236,8 +241,8 @@ func (s *scheduler) adopt(o *orphan, now time.Time) *placement {
 		s.jobs[b.ID] = j
 	}
 	a := &attempt{
-		id: c.Call.ID, index: c.Call.Index, number: c.Call.Attempt, job: j,
-		carrier: s.carrier(c.Call.Carrier), units: o.number.channels(), from: c.Call.From,
+		id: c.Call.ID, index: c.Call.Index, number: c.Call.Attempt, job: j, dispatched: c.Call.DispatchedAt,
+		carrier: s.resuming(c.Call.Carrier), units: o.number.channels(), from: c.Call.From,
 		resumed: true, status: c.Call.Status, ref: c.Call.Ref, rangAt: c.Call.RangAt, startedAt: c.Call.StartedAt,
 	}
 	j.own++

@@ -2,9 +2,8 @@ package batch
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
-	"strings"
+	"strconv"
 	"sync"
 )
 
@@ -119,10 +118,17 @@ func (bs *balancers) leave(b *balancer) {
 	b.routes--
 }
 
-func carriersKey(n Number) string {
-	weights := ""
-	if n.weighted() {
-		weights = fmt.Sprint(n.Weights)
+func carriersKey(n Number) string { return string(appendCarriersKey(nil, n)) }
+
+// appendCarriersKey appends what the calls from a number leave over: its carriers, their weights and the number itself.
+func appendCarriersKey(key []byte, n Number) []byte {
+	for _, name := range n.Carriers {
+		key = append(append(key, name...), 0)
 	}
-	return strings.Join(append(slices.Clone(n.Carriers), weights, string(n.E164)), "\x00")
+	if n.weighted() {
+		for _, weight := range n.Weights {
+			key = append(strconv.AppendInt(key, int64(weight), 10), ' ')
+		}
+	}
+	return append(append(key, 0), n.E164...)
 }

@@ -30,10 +30,13 @@ type breaker struct {
 	refusedAt time.Time // the latest refusal
 	rests     int       // that there were, ever
 	refusals  int       // rests in a row; above 0, few calls are let through, as probes
-	probe     time.Time // no further probes before this
+	probe     time.Time // no further probes before this; where it is tripped, none while there are some
 	probes    int       // of those that may be under way together
+	triedFrom time.Time // the calls that were begun later are probes, as long as it is not closed
 	taken     bool      // a call was taken since the last refusal
+	tookAt    time.Time // when the latest one was begun that was taken
 	tripped   bool      // it rests because calls broke down: only one that does not ends that
+	trippedAt time.Time // when it last opened for that
 	cause     string    // why it rests, for the host to read
 	notice    string    // what of that everybody may read
 
@@ -42,12 +45,17 @@ type breaker struct {
 	broken  int              // of those in the window
 }
 
-// allows says whether a call may begin, and else when to ask again. A probe is counted by begin.
+// allows says whether a call may begin, and else when to ask again; a zero time means when there is news of the
+// probes. A probe is counted by begin.
 func (b *breaker) allows(now time.Time) (until time.Time, ok bool) {
 	switch {
 	case now.Before(b.restUntil):
 		return b.restUntil, false
-	case now.Before(b.probe) && b.probes >= maxProbes:
+	case b.probes < maxProbes:
+		return time.Time{}, true
+	case b.tripped: // a call that breaks down may take its time
+		return time.Time{}, false
+	case now.Before(b.probe):
 		return b.probe, false
 	}
 	return time.Time{}, true
@@ -61,15 +69,22 @@ func (b *breaker) begin(now time.Time) {
 	if b.refusals == 0 {
 		return
 	}
-	if !now.Before(b.probe) {
+	if !b.tripped && !now.Before(b.probe) {
 		b.probes = 0
 	}
 	b.probes++
 	b.probe = now.Add(probeTime)
 }
 
-// unused tells that a call that began was none. Those that are under way still are.
-func (b *breaker) unused() { b.probes = max(b.probes-1, 0) }
+// tried tells that nothing more will be learned from a call that was begun then: it may have been a probe, and makes
+// room for another one. It says whether it did.
+func (b *breaker) tried(begun time.Time) (freed bool) {
+	if b.refusals == 0 || b.probes == 0 || !begun.After(b.triedFrom) {
+		return false
+	}
+	b.probes--
+	return true
+}
 
 // forgetProbes tells that it is known now what calls under way were to find out.
 func (b *breaker) forgetProbes() { b.probe, b.probes = time.Time{}, 0 }
@@ -81,9 +96,17 @@ type complaint struct {
 	notice string
 }
 
-// refused opens it: a call was not taken.
-func (b *breaker) refused(now time.Time, why complaint) {
-	b.forgetProbes()
+// refused opens it: a call that was begun then was not taken.
+func (b *breaker) refused(begun, now time.Time, why complaint) {
+	b.tried(begun)
+	b.open(now, why)
+}
+
+func (b *breaker) open(now time.Time, why complaint) {
+	if !b.tripped || b.refusals == 0 { // else each of those under way counts until its own end
+		b.forgetProbes()
+		b.triedFrom = now
+	}
 	b.taken, b.refusedAt = false, now
 	b.cause, b.notice = why.cause, why.notice
 	after := why.after
@@ -104,6 +127,7 @@ func (b *breaker) news(begun time.Time) bool { return b.refusedAt.IsZero() || be
 
 // took tells that a call was taken, whatever becomes of it. It says whether that closed it.
 func (b *breaker) took(begun time.Time) (closed bool) {
+	b.tookAt = later(b.tookAt, begun)
 	if !b.news(begun) {
 		return false
 	}
@@ -111,14 +135,16 @@ func (b *breaker) took(begun time.Time) (closed bool) {
 	return !b.tripped && b.close()
 }
 
-// went tells that a call went as calls do.
-func (b *breaker) went(begun time.Time) (closed bool) {
+// went tells that a call went as calls do. It says whether others may begin now.
+func (b *breaker) went(begun time.Time) (freed bool) {
+	freed = b.tried(begun)
+	b.tookAt = later(b.tookAt, begun)
 	b.count(false)
 	if !b.news(begun) {
-		return false
+		return freed
 	}
 	b.taken = true
-	return b.close()
+	return b.close() || freed
 }
 
 func (b *breaker) close() bool {
@@ -133,18 +159,23 @@ func (b *breaker) close() bool {
 	return true
 }
 
-// broke tells that a call broke down. It says whether that opened it.
-func (b *breaker) broke(now time.Time, cause string) (opened bool) {
+// broke tells that a call broke down. It says whether that opened it, or whether others may begin now. That calls
+// break which were begun before it tripped was to be expected.
+func (b *breaker) broke(begun, now time.Time, cause string) (changed bool) {
+	freed := b.tried(begun)
+	if !b.trippedAt.IsZero() && !begun.After(b.trippedAt) {
+		return freed
+	}
 	b.count(true)
 	known := min(b.n, windowSize)
 	if !b.tripped && (known < minResults || 2*b.broken < known) {
-		return false
+		return freed
 	}
 	if now.Before(b.restUntil) {
-		return false
+		return freed
 	}
-	b.tripped = true
-	b.refused(now, complaint{cause: cause})
+	b.tripped, b.trippedAt = true, now
+	b.open(now, complaint{cause: cause})
 	return true
 }
 

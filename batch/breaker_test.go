@@ -2,6 +2,7 @@ package batch
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -31,7 +32,7 @@ func TestABreakerTripsWhenHalfOfTheCallsBreak(t *testing.T) {
 			b := &breaker{}
 			for _, r := range tt.results {
 				if r == 'x' {
-					b.broke(now, "502")
+					b.broke(now, now, "502")
 				} else {
 					b.went(now)
 				}
@@ -48,7 +49,7 @@ func TestABreakerTripsWhenHalfOfTheCallsBreak(t *testing.T) {
 func TestATrippedBreakerIsClosedByACallThatWentOnly(t *testing.T) {
 	b, now := &breaker{}, noon()
 	for range minResults {
-		b.broke(now, "502")
+		b.broke(now, now, "502")
 	}
 	require.Equal(t, BreakerOpen, b.state(now).Position)
 	for _, rest := range []time.Duration{minRest, 2 * minRest, 4 * minRest} {
@@ -60,19 +61,19 @@ func TestATrippedBreakerIsClosedByACallThatWentOnly(t *testing.T) {
 		b.begin(now)
 		require.Equal(t, BreakerHalfOpen, b.state(now).Position)
 		require.False(t, b.took(now), "it took calls before, too, and broke them")
-		require.True(t, b.broke(now, "503"))
+		require.True(t, b.broke(now, now, "503"))
 	}
 	now = now.Add(8 * minRest)
 	b.begin(now)
 	require.True(t, b.went(now))
 	require.Equal(t, BreakerClosed, b.state(now).Position)
-	require.False(t, b.broke(now, "504"), "it begins anew")
+	require.False(t, b.broke(now, now, "504"), "it begins anew")
 }
 
 // A call that was none makes room for one more probe, not for as many as there are.
 func TestACallThatWasNoneLetsOneMoreBegin(t *testing.T) {
 	b, now := &breaker{}, noon()
-	b.refused(now, complaint{cause: "503"})
+	b.refused(now, now, complaint{cause: "503"})
 	now = now.Add(minRest)
 	probes := func() (n int) {
 		for ; n < 2*maxProbes; n++ {
@@ -84,10 +85,10 @@ func TestACallThatWasNoneLetsOneMoreBegin(t *testing.T) {
 		return n
 	}
 	require.Equal(t, maxProbes, probes())
-	b.unused()
+	b.tried(now)
 	require.Equal(t, 1, probes())
 	for range 2 * maxProbes {
-		b.unused()
+		b.tried(now)
 	}
 	require.Equal(t, maxProbes, probes())
 }
@@ -105,12 +106,12 @@ func TestCallersAreForgotten(t *testing.T) {
 
 // What ends an attempt, and what it says of the carrier.
 func TestFates(t *testing.T) {
-	dispatched, started := attempt{status: fsm.Dispatched}, attempt{status: fsm.Started}
-	detached := attempt{status: fsm.Dispatched, detached: true}
+	dispatched, started := &attempt{status: fsm.Dispatched}, &attempt{status: fsm.Started}
+	detached := &attempt{status: fsm.Dispatched, detached: true}
 	placed := errors.New("no answer to the request")
 	tests := []struct {
 		name string
-		a    attempt
+		a    *attempt
 		o    dialer.Outcome
 		err  error
 		want fate
@@ -144,4 +145,111 @@ func TestACallIsKnownToHaveBeenRefused(t *testing.T) {
 	require.False(t, refusedBefore(store.Call{Status: fsm.Dispatched, Carrier: "three", Tries: tries}), "it moved on")
 	require.False(t, refusedBefore(store.Call{Status: fsm.Started, Carrier: "two", Tries: tries}))
 	require.False(t, refusedBefore(store.Call{Status: fsm.Dispatched, Carrier: "two"}))
+}
+
+// The numbers to call from are the host's, who may have millions: what is kept of those that were refused is bounded,
+// too, and it is the latest.
+func TestCallersThatWereRefusedLongAgoAreForgotten(t *testing.T) {
+	c, now := newTestCarrier(dialer.Limits{}), noon()
+	from := func(i int) dialer.Phone { return dialer.Phone(fmt.Sprintf("+1202%07d", i)) }
+	const callers = 20_000
+	for i := range callers {
+		now = now.Add(time.Minute)
+		c.learn(fateCaller, from(i), now, now, complaint{after: 30 * time.Minute, cause: "not verified"})
+	}
+	require.LessOrEqual(t, len(c.callers), 1000)
+	for i := range 30 {
+		require.Contains(t, c.callers, from(callers-1-i), "it rests")
+	}
+}
+
+// Calls that were begun before a rest are no probes: that they end makes room for none.
+func TestACallFromBeforeTheRestIsNoProbe(t *testing.T) {
+	for name, end := range map[string]func(c *carrier, begun, now time.Time){
+		"it was not asked for it": func(c *carrier, begun, now time.Time) { c.learn(fateUnasked, "", begun, now, complaint{}) },
+		"there was no recipient":  func(c *carrier, begun, _ time.Time) { c.unused("", begun, 1) },
+		"it went":                 func(c *carrier, begun, now time.Time) { c.learn(fateWent, "", begun, now, complaint{}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, now := newTestCarrier(dialer.Limits{}), noon()
+			const calls = 20
+			for range calls {
+				take(t, c, newSeat(), now)
+			}
+			begun := now
+			now = now.Add(time.Second)
+			refused(c, now, time.Second)
+			now = now.Add(time.Second)
+			probes := 0
+			for range calls {
+				if _, ok := c.try(&newSeat().seat, "", now, 1); ok {
+					probes++
+				}
+				end(c, begun, now)
+			}
+			require.Equal(t, maxProbes, probes)
+		})
+	}
+}
+
+// tripped is a carrier that has just tripped, with so many calls under way which were begun before.
+func tripped(t *testing.T, now time.Time) *carrier {
+	t.Helper()
+	c := newTestCarrier(dialer.Limits{})
+	for range minResults {
+		c.learn(fateBroke, "", now.Add(-time.Minute), now, complaint{cause: "502"})
+	}
+	delete(c.callers, "")
+	require.True(t, c.breaker.tripped)
+	return c
+}
+
+// Each call that breaks down is a person written off, and may take a minute to: none begins beside the probes until
+// it is known what became of them.
+func TestATrippedCarrierHasFewProbesHoweverLongTheyTake(t *testing.T) {
+	now := noon()
+	c, s := tripped(t, now), newSeat()
+	now = now.Add(minRest)
+	begun := now
+	probe(t, c, s, now)
+	now = now.Add(10 * probeTime)
+	require.Zero(t, refuse(t, c, s, now, WaitNoCarrier), "it is woken")
+
+	c.learn(fateBroke, "", begun.Add(-time.Hour), now, complaint{})
+	require.Equal(t, BreakerHalfOpen, c.breaker.state(now).Position, "that was to be expected")
+	c.learn(fateTook, "", begun, now, complaint{})
+	refuse(t, c, s, now, WaitNoCarrier)
+
+	c.learn(fateUnasked, "", begun, now, complaint{})
+	require.Equal(t, 1, s.woken)
+	take(t, c, s, now)
+	refuse(t, c, s, now, WaitNoCarrier)
+
+	c.learn(fateBroke, "", begun, now, complaint{})
+	require.Equal(t, 2, s.woken)
+	now = refuse(t, c, s, now, WaitNoCarrier)
+	take(t, c, s, now)
+	require.Zero(t, refuse(t, c, s, now, WaitNoCarrier), "one from before the latest rest is under way yet")
+	c.learn(fateWent, "", now, now, complaint{})
+	for range 3 * maxProbes {
+		take(t, c, s, now)
+	}
+}
+
+// Calls that were begun before it tripped break down for as long as they take, and do not trip it anew.
+func TestACarrierThatHasRecoveredIsNotTrippedByWhatWasBegunBefore(t *testing.T) {
+	now := noon()
+	c, s := tripped(t, now), newSeat()
+	before := now
+	now = now.Add(minRest)
+	take(t, c, s, now)
+	c.learn(fateWent, "", now, now, complaint{})
+	for range 2 * windowSize {
+		c.learn(fateBroke, "", before, now, complaint{})
+	}
+	require.Equal(t, BreakerClosed, c.breaker.state(now).Position)
+	for range minResults {
+		c.learn(fateBroke, "", now, now, complaint{})
+	}
+	require.Equal(t, BreakerOpen, c.breaker.state(now).Position)
 }

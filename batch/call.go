@@ -16,16 +16,12 @@ import (
 func (l *loop) place(p *placement, resume bool) {
 	// Not the loop's context: a call is ended for a reason, and that is its context's cause.
 	ctx, cancel := context.WithCancelCause(context.Background())
-	if p.carrier.resumer == nil { // there is nobody to leave the call to
-		whole := cancel
-		cancel = func(cause error) {
-			if dialerDetached(cause) {
-				cause = dialer.HangUp(dialer.APICancelled)
-			}
-			whole(cause)
+	l.live[p.call.ID] = func(cause error) {
+		if dialerDetached(cause) && !l.s.canResume(p.carrier) { // there is nobody to leave the call to
+			cause = dialer.HangUp(dialer.APICancelled)
 		}
+		cancel(cause)
 	}
-	l.live[p.call.ID] = cancel
 	p.carrier.hold()
 	l.calls.begin(func() {
 		defer p.carrier.drop()
@@ -48,6 +44,7 @@ func (l *loop) follow(ctx context.Context, p *placement, resume bool) {
 	if resume {
 		o, err = l.resume(ctx, p, r.report)
 	} else { // not a step deeper than need be: it is the stack of every call
+		p.start.use(l.sys.now())
 		o, err = l.guard(ctx, p, p.carrier.dialer.Dial, r.report)
 	}
 }
@@ -131,6 +128,9 @@ type reporter struct {
 func (r *reporter) report(p dialer.Progress) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if p.Stage > dialer.Connected { // there is none behind it: this is no stage
+		p.Stage = 0
+	}
 	news := p.Stage > r.stage || (p.Ref != "" && p.Ref != r.ref)
 	if r.closed || !news {
 		return

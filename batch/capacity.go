@@ -30,19 +30,17 @@ type capacity struct {
 }
 
 func newCapacity(limit int) *capacity {
-	c := &capacity{sem: semaphore.NewWeighted(maxUnits)}
-	c.held = maxUnits - int64(limit)
-	c.want = c.held
-	c.limit = int64(limit)
-	c.sem.TryAcquire(c.held) // a fresh semaphore has that many
+	c := &capacity{sem: semaphore.NewWeighted(maxUnits), held: maxUnits}
+	c.sem.TryAcquire(maxUnits) // a fresh semaphore has that many
+	c.setLimit(limit)
 	return c
 }
 
-// setLimit changes the limit. Below 0 counts as 0.
+// setLimit changes the limit. Below 0 counts as 0, and what no number of calls reaches as what the semaphore has.
 func (c *capacity) setLimit(limit int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.limit = max(int64(limit), 0)
+	c.limit = min(max(int64(limit), 0), maxUnits)
 	c.settle()
 }
 

@@ -1,6 +1,8 @@
 package batch
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -24,11 +26,16 @@ type carrier struct {
 	burst int
 
 	mu       sync.Mutex
-	channels *capacity // nil: no limit
-	most     int       // channels that there are
-	heaviest int       // the most channels that one call has asked for; 0: none has asked
-	queue    []*seat
-	kept     int // channels that are held for seats
+	channels *capacity     // nil: no limit
+	most     int           // channels that there are
+	heaviest int           // the most channels that one call needs of those that were to begin of late; 0: there were none
+	heavyAt  time.Time     // when one that heavy last asked
+	asking   map[*seat]int // what calls need that are to begin
+	queue    []*seat       // that wait for channels
+	watchers []*seat       // that are woken when there is news of a probe, or the share is another one
+	missed   *seat         // that found no probe left, and gets one before another seat gets a second one; nil: none
+	prober   *seat         // that had the latest one
+	kept     int           // channels that are held for seats
 
 	share int // that this node may use, see nodes.go
 	wants int // that it would like to; 0: it is content
@@ -59,10 +66,13 @@ type carrier struct {
 type seat struct {
 	wake func() // has the loop try again; does not block
 
-	units   int       // guarded by carrier.mu: what it waits for; 0: it does not wait
+	units   int       // guarded by carrier.mu: the channels that it waits for; 0: it does not wait
 	granted bool      // guarded by carrier.mu: the units are held for it
+	watches bool      // guarded by carrier.mu: it is one of carrier.watchers
 	start   time.Time // guarded by carrier.mu: the next start, which is set aside for it; zero: none is
 	rests   int       // carrier.breaker.rests when it was
+
+	wanted bool // in the latest plan a call needed nothing else than channels and a start here
 }
 
 func newCarrier(name string, d dialer.Dialer) *carrier {
@@ -73,7 +83,8 @@ func newCarrier(name string, d dialer.Dialer) *carrier {
 		return c
 	}
 	limits := l.Limits()
-	if limits.Channels > 0 {
+	const countless = 1 << 30 // so many are no limit, and what shares are made of stays within its numbers
+	if limits.Channels > 0 && limits.Channels < countless {
 		c.channels, c.most = newCapacity(limits.Channels), limits.Channels
 	}
 	if limits.CPS > 0 {
@@ -84,6 +95,7 @@ func newCarrier(name string, d dialer.Dialer) *carrier {
 		}
 		c.cps, c.burst = limits.CPS, burst
 		c.pace = newPace(limits.CPS, float64(burst))
+		c.goBy(whole)
 	}
 	return c
 }
@@ -101,7 +113,7 @@ type refusal struct {
 func (c *carrier) try(s *seat, from dialer.Phone, now time.Time, units int) (refusal, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.heaviest = max(c.heaviest, min(units, c.most))
+	c.asks(s, units, now)
 	if c.gone { // a moment ago: whoever asks is told
 		return refusal{reason: WaitNoCarrier}, false
 	}
@@ -111,12 +123,12 @@ func (c *carrier) try(s *seat, from dialer.Phone, now time.Time, units int) (ref
 			return r, false
 		}
 	}
-	c.asked = now
+	c.asked, s.wanted = now, true
 	if c.startsWithin(c.share) == 0 {
 		if s.granted { // before the share was given up
 			c.leave(s)
 		}
-		c.enqueue(s, 0)
+		c.watch(s)
 		return refusal{reason: WaitChannels}, false
 	}
 	if c.channels != nil && units > c.most { // it would wait for ever, and all others behind it
@@ -136,6 +148,9 @@ func (c *carrier) try(s *seat, from dialer.Phone, now time.Time, units int) (ref
 	}
 	c.users++
 	c.units += units
+	if c.prober = s; c.missed == s {
+		c.missed = nil
+	}
 	c.breaker.begin(now)
 	if caller != nil {
 		caller.begin(now)
@@ -148,14 +163,17 @@ func (c *carrier) rested(b *breaker, s *seat, now time.Time) (refusal, bool) {
 		return refusal{}, true
 	}
 	until, ok := b.allows(now)
+	if ok && c.missed != nil && c.missed != s && b.probes == maxProbes-1 && now.Before(b.probe) {
+		until, ok = b.probe, false // the last one is for who came too late before
+	}
 	if ok {
 		return refusal{}, true
 	}
 	if b.probing(now) {
-		if s.granted {
-			c.leave(s)
+		c.watch(s) // and what is held for it stays: it is held for calls from other numbers, too
+		if c.missed == nil && c.prober != s {
+			c.missed = s
 		}
-		c.enqueue(s, 0)
 	}
 	return refusal{reason: WaitNoCarrier, until: until}, false
 }
@@ -176,8 +194,8 @@ func (c *carrier) begins(s *seat, now time.Time) (again time.Time, ok bool) {
 	if s.start.IsZero() {
 		s.start, s.rests = c.pace.setAside(now), c.breaker.rests
 	}
-	if s.start, ok = c.pace.take(now, s.start); !ok {
-		return s.start, false
+	if again, ok = c.pace.take(now, s.start); !ok {
+		return again, false
 	}
 	s.start = time.Time{}
 	return time.Time{}, true
@@ -198,10 +216,10 @@ func (c *carrier) takeChannels(s *seat, units int) bool {
 		s.granted, s.units = false, 0
 		c.kept -= units
 		return true
-	case s.granted, s.units == 0: // for a call of another weight; or it waited for a probe
+	case s.units != units: // it was for a call of another weight
 		c.leave(s)
 	}
-	if !c.contended() && c.channels.try(units) {
+	if len(c.queue) == 0 && c.channels.try(units) {
 		return true
 	}
 	c.enqueue(s, units)
@@ -217,15 +235,17 @@ func (c *carrier) withdraw(s *seat) {
 	c.queue = slices.Insert(c.queue, 0, s)
 }
 
-// contended says that somebody waits for channels. Who waits for a probe stands in nobody's way.
-func (c *carrier) contended() bool {
-	return slices.ContainsFunc(c.queue, func(s *seat) bool { return s.units > 0 })
-}
-
 func (c *carrier) enqueue(s *seat, units int) {
 	s.units = units
 	if !slices.Contains(c.queue, s) {
 		c.queue = append(c.queue, s)
+	}
+}
+
+func (c *carrier) watch(s *seat) {
+	if !s.watches {
+		s.watches = true
+		c.watchers = append(c.watchers, s)
 	}
 }
 
@@ -236,16 +256,19 @@ func (c *carrier) release(units int) {
 	c.giveBack(units)
 }
 
-// unused gives back what was taken for a call that there was no recipient for.
-func (c *carrier) unused(from dialer.Phone, units int) {
+// unused gives back what was taken then for a call that there was no recipient for.
+func (c *carrier) unused(from dialer.Phone, begun time.Time, units int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.putBack()
 	c.giveBack(units)
-	c.breaker.unused()
+	freed := c.breaker.tried(begun)
 	if b := c.callers[from]; b != nil {
-		b.unused()
+		freed = b.tried(begun) || freed
 	}
-	c.wakeAll()
+	if freed {
+		c.wakeAll()
+	}
 }
 
 // force takes channels for a call that is in flight already.
@@ -349,17 +372,17 @@ func (c *carrier) revive(shared bool) {
 
 // replace has the calls of c end as they are. Those that begin are heir's, which may be nil. over is
 // called once nobody uses the dialer any more; it does not block.
-func (c *carrier) replace(heir *carrier, over func()) {
+func (c *carrier) replace(heir *carrier, now time.Time, over func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	present := !c.gone
 	c.gone = true
 	c.over = append(c.over, over)
 	if c.heir = heir; heir != nil {
 		heir.inherited(c.units + c.before)
+		heir.goOn(c, present, now)
 	}
-	for _, s := range c.queue { // they find the heir when they ask again
-		s.wake()
-	}
+	c.wakeAll() // they find the heir when they ask again
 	c.users++
 	c.leaveOne()
 }
@@ -368,24 +391,44 @@ func (c *carrier) replace(heir *carrier, over func()) {
 func (c *carrier) handOver() {
 	for c.channels != nil && len(c.queue) > 0 {
 		s := c.queue[0]
-		if s.units > 0 && !c.channels.try(s.units) {
+		if !c.channels.try(s.units) {
 			return
 		}
 		c.queue = c.queue[1:]
-		s.granted = s.units > 0
+		s.granted = true
 		c.kept += s.units
 		s.wake()
 	}
 }
 
-// retire gives up what was set aside for a seat that has no use for it now.
+// retire gives up a seat that there is no use for now.
 func (c *carrier) retire(s *seat) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	delete(c.asking, s)
+	c.giveStartUp(s)
+	c.leave(s)
+	if c.missed == s {
+		c.missed = nil
+	}
+	if s.watches {
+		s.watches = false
+		c.watchers = slices.DeleteFunc(c.watchers, func(other *seat) bool { return other == s })
+	}
+}
+
+// yield gives up what is set aside for a seat, or will be, that has no use for it now. It is woken all the same.
+func (c *carrier) yield(s *seat) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !s.watches {
+		delete(c.asking, s)
+	}
 	c.giveStartUp(s)
 	c.leave(s)
 }
 
+// leave gives up a seat's channels, or its place in the queue for them.
 func (c *carrier) leave(s *seat) {
 	if i := slices.Index(c.queue, s); i >= 0 {
 		c.queue = slices.Delete(c.queue, i, i+1)
@@ -396,9 +439,7 @@ func (c *carrier) leave(s *seat) {
 		c.kept -= units
 		c.channels.release(units)
 	}
-	if c.contended() {
-		c.handOver() // it may have stood before one who needs less
-	}
+	c.handOver() // it may have stood before one who needs less
 }
 
 // fate is what a call told of its carrier.
@@ -424,14 +465,18 @@ func (c *carrier) learn(f fate, from dialer.Phone, begun, now time.Time, why com
 	changed := false
 	switch f {
 	case fateUnavailable:
-		c.breaker.refused(now, why)
+		c.breaker.refused(begun, now, why)
+		if caller != nil {
+			caller.tried(begun)
+		}
 		changed = true
 	case fateCaller:
-		caller.refused(now, why)
+		c.breaker.tried(begun)
+		caller.refused(begun, now, why)
 		changed = true
 	case fateBroke:
-		carrierOpened, callerOpened := c.breaker.broke(now, why.cause), caller.broke(now, why.cause)
-		changed = carrierOpened || callerOpened
+		changed = c.breaker.broke(begun, now, why.cause)
+		changed = caller.broke(begun, now, why.cause) || changed
 	case fateTook:
 		changed = c.breaker.took(begun)
 		changed = caller != nil && caller.took(begun) || changed
@@ -439,11 +484,8 @@ func (c *carrier) learn(f fate, from dialer.Phone, begun, now time.Time, why com
 		changed = c.breaker.went(begun)
 		changed = caller != nil && caller.went(begun) || changed
 	case fateUnasked:
-		c.breaker.unused()
-		if caller != nil {
-			caller.unused()
-		}
-		changed = c.breaker.refusals > 0 || (caller != nil && caller.refusals > 0)
+		changed = c.breaker.tried(begun)
+		changed = caller != nil && caller.tried(begun) || changed
 	}
 	if changed {
 		c.wakeAll() // they wait for a probe, and now for a time or for nothing
@@ -457,17 +499,30 @@ func (c *carrier) newCaller(from dialer.Phone) *breaker {
 	if c.callers == nil {
 		c.callers = map[dialer.Phone]*breaker{}
 	}
-	for n, b := range c.callers {
-		if len(c.callers) < most {
-			break
-		}
-		if b.refusals == 0 {
-			delete(c.callers, n)
-		}
+	if len(c.callers) >= most {
+		c.forgetCallers(most / 4)
 	}
 	b := &breaker{}
 	c.callers[from] = b
 	return b
+}
+
+// forgetCallers forgets so many numbers at once, since finding them looks at all: first those that never rested, then
+// those whose rest was over first. The next call from one that rests is refused anew.
+func (c *carrier) forgetCallers(n int) {
+	oldest := slices.SortedFunc(maps.Keys(c.callers), func(x, y dialer.Phone) int {
+		return cmp.Or(c.callers[x].restUntil.Compare(c.callers[y].restUntil), cmp.Compare(x, y))
+	})
+	for _, from := range oldest[:n] {
+		delete(c.callers, from)
+	}
+}
+
+// takesOthers says whether the carrier has taken a call that was begun then or later.
+func (c *carrier) takesOthers(since time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.breaker.tookAt.Before(since)
 }
 
 // works says whether the carrier has taken a call from the number since it last refused one.
@@ -478,16 +533,16 @@ func (c *carrier) works(from dialer.Phone) bool {
 	return c.breaker.taken && (caller == nil || caller.taken)
 }
 
-// wakeAll wakes those that wait for a probe. Those that wait for channels stay queued.
+// wakeAll wakes those that watch, and those that wait for channels, which stay queued.
 func (c *carrier) wakeAll() {
-	c.woken = c.woken || len(c.queue) > 0
-	kept := c.queue[:0]
+	c.woken = c.woken || len(c.queue)+len(c.watchers) > 0
 	for _, s := range c.queue {
 		s.wake()
-		if s.units > 0 {
-			kept = append(kept, s)
-		}
 	}
-	clear(c.queue[len(kept):])
-	c.queue = kept
+	for _, s := range c.watchers {
+		s.watches = false
+		s.wake()
+	}
+	clear(c.watchers) // or the slice keeps them alive
+	c.watchers = c.watchers[:0]
 }

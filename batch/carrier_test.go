@@ -40,6 +40,7 @@ func take(t *testing.T, c *carrier, s *counted, at time.Time) {
 	t.Helper()
 	r, ok := c.try(&s.seat, "", at, 1)
 	require.True(t, ok, "refused: %s", r.reason)
+	c.placed(at)
 }
 
 func refuse(t *testing.T, c *carrier, s *counted, at time.Time, reason WaitReason) time.Time {
@@ -226,7 +227,7 @@ func TestAProbeWithoutARecipientIsNone(t *testing.T) {
 	now = now.Add(time.Second)
 	probe(t, c, a, now)
 	refuse(t, c, b, now, WaitNoCarrier)
-	c.unused("", 1)
+	c.unused("", now, 1)
 	require.Equal(t, 1, b.woken)
 	take(t, c, b, now)
 }
@@ -240,7 +241,9 @@ func TestASilentProbeKeepsNobodyFromFreeChannels(t *testing.T) {
 	probe(t, c, a, now)
 	refuse(t, c, b, now, WaitNoCarrier)
 	now = now.Add(probeTime)
-	probe(t, c, d, now)
+	take(t, c, d, now)
+	refuse(t, c, d, now, WaitNoCarrier) // the other one is for who found none before
+	take(t, c, b, now)
 	refuse(t, c, b, now, WaitNoCarrier)
 	now = now.Add(probeTime)
 	take(t, c, b, now)

@@ -70,9 +70,11 @@ func (c *carriers) swap(dialers map[string]dialer.Dialer, now time.Time) <-chan 
 			continue
 		}
 		next[name] = newCarrier(name, d)
-		next[name].begin(old[name], c.shared)
+		if old[name] == nil && c.shared {
+			next[name].setShare(0)
+		}
 		if before != nil && old[name] == nil { // it returns
-			before.replace(next[name], func() {})
+			before.replace(next[name], now, func() {})
 		}
 	}
 	maps.DeleteFunc(c.retiring, func(name string, r *carrier) bool { return next[name] != nil || !r.inUse() })
@@ -89,7 +91,7 @@ func (c *carriers) swap(dialers map[string]dialer.Dialer, now time.Time) <-chan 
 		if next[before.name] == nil {
 			c.retiring[before.name] = before
 		}
-		before.replace(next[before.name], func() {
+		before.replace(next[before.name], now, func() {
 			if left.Add(-1) == 0 {
 				close(retired)
 			}
@@ -102,21 +104,23 @@ func (c *carriers) swap(dialers map[string]dialer.Dialer, now time.Time) <-chan 
 	return retired
 }
 
-// begin has a carrier go on with the share of the one that had its name.
-func (c *carrier) begin(before *carrier, shared bool) {
-	share := whole
-	switch {
-	case before != nil:
-		before.mu.Lock()
-		share, c.asked, c.turn = before.share, before.asked, before.turn
-		if c.pace != nil && before.pace != nil { // the carrier has had those calls, whatever it is reached by
-			c.pace.inherit(before.pace)
-		}
-		before.mu.Unlock()
-	case shared:
-		share = 0
+// goOn has a carrier go on where the one before it, which is locked, ends: with the calls that are on their way, and
+// with its share if it was present until now.
+func (c *carrier) goOn(before *carrier, present bool, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if present {
+		c.asked, c.turn = before.asked, before.turn
+		c.heaviest, c.heavyAt = min(before.heaviest, c.most), before.heavyAt
+		c.setShare(before.share)
 	}
-	c.setShare(share)
+	if c.pace != nil && before.pace != nil { // the carrier has had those calls, whatever it is reached by
+		c.pace.inherit(before.pace, now)
+		if present && before.paced < c.paced { // its share grew a moment ago
+			c.goBy(before.paced)
+			c.paceFrom = before.paceFrom
+		}
+	}
 }
 
 // same says that two dialers are one. Those of a type that cannot be compared never are.

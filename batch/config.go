@@ -77,7 +77,10 @@ type Config struct {
 	StoreTimeout time.Duration
 
 	// DirectoryTTL is how long an answer of the Directory is used before it is asked
-	// again, hence how soon a changed limit or carrier applies. 0: DefaultDirectoryTTL.
+	// again, hence how soon a changed limit or carrier applies: no call begins on an answer
+	// asked for longer ago than twice that, unless the Directory took longer than this to
+	// give it, or fails, or has so many agents to tell of that it is asked without a pause.
+	// 0: DefaultDirectoryTTL.
 	DirectoryTTL time.Duration
 
 	// MaxMetadata is the most bytes of metadata a recipient may have.

@@ -80,16 +80,40 @@ func shareOf(carrier, me string, nodes []store.Node) share {
 
 // demand is the share without which this node cannot begin the calls that it has to begin; 0: it has none.
 func (c *carrier) demand(s share, now time.Time) int {
-	waiting := c.woken || len(c.queue) > 0 || c.kept > 0 || (c.pace != nil && c.pace.waiting > 0)
+	waiting := c.woken || len(c.queue)+len(c.watchers) > 0 || c.kept > 0 || (c.pace != nil && c.pace.waiting > 0)
 	c.woken = false
+	c.weigh(s, now)
 	if s.none || (!waiting && (c.asked.IsZero() || now.Sub(c.asked) >= s.lease)) {
-		c.heaviest = 0
 		return 0
 	}
 	if c.channels == nil {
 		return 1
 	}
 	return (max(c.heaviest, 1)*whole + c.most - 1) / c.most
+}
+
+// asks tells that a call is to begin.
+func (c *carrier) asks(s *seat, units int, now time.Time) {
+	if c.asking == nil {
+		c.asking = map[*seat]int{}
+	}
+	units = min(units, c.most)
+	c.asking[s] = units
+	if units >= c.heaviest {
+		c.heaviest, c.heavyAt = units, now
+	}
+}
+
+// weigh works out anew what the heaviest call needs, where none that heavy has asked for a lease: it is what those
+// need that still wait.
+func (c *carrier) weigh(s share, now time.Time) {
+	if now.Sub(c.heavyAt) < s.lease {
+		return
+	}
+	c.heaviest, c.heavyAt = 0, now
+	for _, units := range c.asking {
+		c.heaviest = max(c.heaviest, units)
+	}
 }
 
 // enough says that one call fits into the share.
@@ -208,8 +232,8 @@ func (c *carrier) goBy(share int) {
 	c.paced = share
 	part, most := float64(share)/whole, float64(c.startsWithin(share))
 	if most == 0 {
-		c.pace.set(0, 0)
+		c.pace.set(0, 0, 0)
 		return
 	}
-	c.pace.set(min(c.cps*part, most), max(float64(c.burst)*part, 1))
+	c.pace.set(min(c.cps*part, most), max(float64(c.burst)*part, 1), most)
 }

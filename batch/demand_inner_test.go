@@ -83,6 +83,7 @@ func TestSharesFitInAnyOrder(t *testing.T) {
 				n.tell(rows)
 				n.look(rows)
 				n.conclude(now)
+				n.dial(r, limits, last, now) // as one who waits is woken
 			case step <= 1:
 				n.tell(rows)
 			case step == 2:
@@ -114,7 +115,10 @@ func (n *sharer) dial(r *rand.Rand, limits dialer.Limits, last bool, now time.Ti
 	if n.units == 0 || n.c.units > 0 {
 		return
 	}
-	if _, ok := n.c.try(&n.seat.seat, "", now, n.units); ok && last {
-		n.served++
+	if _, ok := n.c.try(&n.seat.seat, "", now, n.units); ok {
+		n.c.placed(now)
+		if last {
+			n.served++
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package batch_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -180,4 +181,83 @@ func TestThePaceHoldsOverAllNodes(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A node that gets other dialers just when its share has grown goes by its former share for a second, like any other.
+func TestPaceHoldsWhileDialersAreSwapped(t *testing.T) {
+	for offset := time.Duration(0); offset < 4*time.Second; offset += 200 * time.Millisecond {
+		bubble(t, func(t *testing.T) {
+			limits := dialer.Limits{CPS: 10, Burst: 10}
+			w := regions(t, limits, "US")
+			eu := w.joinFor(w.dir, "EU")
+			pass(time.Minute)
+			r := request(100)
+			r.Target = 40
+			us := w.createIn("US", r)
+			for !w.batchOf("a", us.ID).Counts.Over() {
+				pass(100 * time.Millisecond)
+			}
+			pass(3 * time.Second) // its bucket is full
+			b := w.createIn("EU", r)
+			for i := range 50 {
+				if time.Duration(i)*100*time.Millisecond == offset {
+					w.createIn("US", r)
+				}
+				pass(100 * time.Millisecond)
+				_, err := eu.SetDialers(map[string]dialer.Dialer{
+					"fake": &gatekeeper{Dialer: w.carrier.WithoutResume(), limits: limits},
+				})
+				require.NoError(t, err)
+			}
+			pass(time.Minute)
+			require.True(t, w.batchOf("a", b.ID).Counts.Over())
+			requirePaceKept(t, w.judge(), limits)
+		})
+	}
+}
+
+// bothKinds has a number whose calls need one channel, and one whose calls need three.
+type bothKinds struct{ *directory }
+
+func (d bothKinds) Number(_ context.Context, _, id string) (batch.Number, error) {
+	n := batch.Number{E164: "+442079460000", Carriers: []string{"fake"}, AnyRegion: true}
+	if id == "heavy" {
+		n.E164, n.Channels = "+442079460001", 3
+	}
+	return n, nil
+}
+
+// A carrier is divided by the calls that there are to begin, not by one that there was.
+func TestOneHeavyCallDoesNotDivideACarrierForEver(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := fleet(t, dialer.Limits{Channels: 4})
+		d := bothKinds{w.dir}
+		w.cfg.Directory = d
+		w.engine = w.newEngine()
+		w.joinFor(d, "US")
+		w.joinFor(d, "EU")
+		w.script(0, 2000, fake.Behaviour{Talk: 2 * time.Second})
+		pass(time.Minute)
+		r := request(2000)
+		r.Target = 40
+		us, eu := w.createIn("US", r), w.createIn("EU", r)
+		pass(time.Minute)
+		h := request(1)
+		h.NumberID = "heavy"
+		heavy := w.createIn("EU", h)
+		for !w.batchOf("a", heavy.ID).Counts.Over() {
+			pass(time.Second)
+		}
+		pass(time.Minute) // until they have settled
+		idle := 0
+		for range 150 {
+			pass(time.Second)
+			for _, b := range []string{us.ID, eu.ID} {
+				if w.batchOf("a", b).Counts.InFlight() == 0 {
+					idle++
+				}
+			}
+		}
+		require.Less(t, idle, 15, "two channels for each of two nodes")
+	})
 }

@@ -8,7 +8,8 @@ import (
 
 // Directory is the host's: it tells what an organisation may do, where an agent's
 // media goes and which carriers a number is attached to. It is safe for concurrent
-// use. Answers are kept for Config.DirectoryTTL, so a change applies to the next calls.
+// use: up to eight questions of an organisation are asked at a time. Answers are kept for
+// Config.DirectoryTTL, so a change applies to the next calls.
 //
 // ErrNotFound, wrapped or not, is the answer for what does not exist. Any other error is
 // taken for a passing fault: nothing is dialled or refused because of it, and it is

@@ -25,6 +25,7 @@ type Engine struct {
 	mu      sync.Mutex
 	orgs    map[string]*orgState
 	session *session // nil: not running
+	kept    []func() // see keepDialers
 }
 
 // orgState is what the engine keeps of an organisation between its loops: the limit that
@@ -73,10 +74,11 @@ func (e *Engine) Run(ctx context.Context) error {
 	s, err := e.openSession(ctx)
 	switch {
 	case err != nil && ctx.Err() != nil:
-		return nil //nolint:nilerr // it was asked to end before it had begun
+		return nil // it was asked to end before it had begun
 	case err != nil:
 		return err
 	}
+	defer e.releaseDialers()
 	for s.run(ctx) == fenced {
 		e.cfg.Logger.WarnContext(ctx, "the node's lease ran out; its calls belong to others; beginning anew",
 			"node", s.node.ID)
@@ -133,8 +135,8 @@ func (e *Engine) changed(org, batchID string) {
 // called more than once.
 //
 // It counts in this process: another node over the same store does not know of it.
-// ErrNotFound for an unknown organisation; an error where n is less than 1 or above the
-// limit; the context's error where ctx ends first.
+// ErrNotFound for an organisation that is unknown, or is so before it is served; an error
+// where n is less than 1 or above the limit; the context's error where ctx ends first.
 func (e *Engine) Reserve(ctx context.Context, org string, n int) (release func(), err error) {
 	found, err := e.cfg.Directory.Organisation(ctx, org)
 	if err != nil {
@@ -177,6 +179,9 @@ func (e *Engine) acquire(ctx context.Context, o *orgState, n int) error {
 			}
 			found, err := e.cfg.Directory.Organisation(ctx, o.id)
 			switch {
+			case errors.Is(err, ErrNotFound):
+				cancel(err)
+				return
 			case err == nil && found.ConcurrencyLimit < n:
 				cancel(fmt.Errorf("the limit is %d by now", found.ConcurrencyLimit))
 				return

@@ -107,7 +107,7 @@ func (s *scheduler) redirect(now time.Time) {
 			s.ended(a.id, dialer.Outcome{}, errChanged, now)
 		case !s.hasOther(a): // they were taken away
 			s.ended(a.id, dialer.Outcome{}, errNoOther, now)
-		case !s.goOn(a, full, now):
+		case !s.fresh(a.job, now), !s.goOn(a, full, now):
 			s.stranded = append(s.stranded, a)
 		}
 	}
@@ -151,6 +151,7 @@ func (s *scheduler) goOn(a *attempt, full map[gate]bool, now time.Time) bool {
 		}
 		r.balancer.gave(order, i)
 		a.carrier, a.units, a.stranded, a.begun = c, r.units, false, now
+		a.start = &start{carrier: c}
 		a.call.Agent = a.job.endpoint.agent
 		a.tries[len(a.tries)-1].At = stored(now) // whoever takes it over has to know when this carrier got it
 		ev := s.event(a)
@@ -170,7 +171,7 @@ func (s *scheduler) moved(step store.Step) []*placement {
 		if ev.Carrier == "" || a == nil {
 			continue
 		}
-		p := &placement{call: *a.call, carrier: a.carrier}
+		p := &placement{call: *a.call, carrier: a.carrier, start: a.start}
 		p.call.PlacedAt, p.call.Ref = step.Now, ""
 		a.call = nil
 		starts = append(starts, p)

@@ -74,7 +74,7 @@ func TestTheNextBatchIsTheOneBefore(t *testing.T) {
 			if got == nil {
 				return
 			}
-			s.take(got, nil)
+			s.take(got, nil, noon())
 		}
 	})
 }

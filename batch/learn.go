@@ -56,7 +56,7 @@ func (s *scheduler) unreached(a *attempt, after time.Duration, now time.Time) {
 	if s.agents[id] == nil {
 		s.agents[id] = &breaker{}
 	}
-	s.agents[id].refused(now, complaint{after: after})
+	s.agents[id].refused(a.begun, now, complaint{after: after})
 }
 
 // fate is what the end of an attempt says of its carrier.
@@ -67,6 +67,8 @@ func (a *attempt) fate(v verdict, o dialer.Outcome, err error) fate {
 		return fateUnasked
 	case v.busy != nil && v.busy.CallerOnly:
 		return fateCaller
+	case v.busy != nil && a.meant:
+		return fateUnasked // it may be full, too: that is for those to tell whom it does take
 	case v.busy != nil:
 		return fateUnavailable
 	case v.certain: // it answered, and means this recipient
@@ -79,4 +81,12 @@ func (a *attempt) fate(v verdict, o dialer.Outcome, err error) fate {
 		return fateUnasked // it had no time to show anything
 	}
 	return fateWent
+}
+
+// abandon frees what a call held whose end this node does not learn. It may have been a probe of its carrier.
+func (s *scheduler) abandon(a *attempt, now time.Time) {
+	if a.carrier != nil && a.status == fsm.Dispatched { // else it was told when it connected
+		a.carrier.learn(fateUnasked, a.from, a.begun, now, complaint{})
+	}
+	s.remove(a, now)
 }

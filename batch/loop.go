@@ -103,7 +103,7 @@ func (l *loop) release() {
 	l.deliver(now)
 	l.sched.undo(now)
 	for _, a := range inOrder(l.sched.calls) {
-		l.sched.remove(a, now)
+		l.sched.abandon(a, now)
 	}
 	for _, j := range l.sched.jobs {
 		l.sched.forget(j)
@@ -145,16 +145,13 @@ func (l *loop) next(blind bool) (store.Step, error) {
 	defer l.mu.Unlock()
 	ready := l.s.ready.Load() // first: what was taken over before it is in the inbox by then
 	l.deliver(now)
-	patience := 2 * l.s.e.cfg.DirectoryTTL
-	if l.book.failing { // as long as it takes until that is known again
-		patience += l.s.e.cfg.StoreTimeout
-	}
-	old := now.Sub(l.book.heard) > patience
-	if old && !l.book.asking && len(l.sched.jobs) > 0 {
-		l.ring() // the answer was too old when it was taken up: ask again
-	}
+	old := l.outdated(now)
 	l.sched.held = blind || !ready || old || !l.s.leased(now)
 	step, err := l.sched.plan(now, int(l.org.reserved.Load()))
+	if (old || len(l.sched.stale) > 0) && !l.book.asking && len(l.sched.jobs) > 0 {
+		l.book.begun = time.Time{} // an answer was too old when it was taken up, or since: ask again
+		l.ring()
+	}
 	l.endCalls()
 	return step, err
 }
@@ -235,17 +232,7 @@ func (l *loop) apply(ctx context.Context, step store.Step, res store.Advanced) {
 	for _, id := range res.Lost {
 		l.logger().WarnContext(ctx, "a call was taken over by another node, or its end was written before", "call", id)
 	}
-	if !l.s.leased(l.sys.now()) { // others may have taken them over
-		l.mu.Lock()
-		for _, p := range starts {
-			l.sched.ended(p.call.ID, dialer.Outcome{}, errLeaseOver, l.sys.now())
-		}
-		l.mu.Unlock()
-		starts = nil
-	}
-	for _, p := range starts {
-		l.place(p, false) //nolint:contextcheck // a call outlives the loop that began it: see place
-	}
+	l.placeAll(starts) //nolint:contextcheck // a call outlives the loop that began it: see place
 	l.forgetEnded(step)
 	if res.Rev != res.PrevRev {
 		ids := make([]string, len(res.Batches))
@@ -253,6 +240,27 @@ func (l *loop) apply(ctx context.Context, step store.Step, res store.Advanced) {
 			ids[i] = b.ID
 		}
 		l.s.e.feed.changed(l.org.id, ids...)
+	}
+}
+
+// placeAll places what a step has claimed or moved, unless it may not be placed any more. Then it is queued again.
+func (l *loop) placeAll(starts []*placement) {
+	var why error
+	switch now := l.sys.now(); {
+	case !l.s.leased(now): // others may have taken them over
+		why = errLeaseOver
+	case l.s.stops(): // it began to while the step was on its way
+		why = errStopping
+	default:
+		for _, p := range starts {
+			l.place(p, false)
+		}
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, p := range starts {
+		l.sched.ended(p.call.ID, dialer.Outcome{}, why, l.sys.now())
 	}
 }
 
@@ -275,7 +283,7 @@ func (l *loop) wakeAt() time.Time {
 	}
 	asks := l.sched.stuck() || l.book.unsure || len(l.sched.stranded) > 0
 	if asks && len(l.sched.jobs) > 0 && !l.book.asking {
-		at = earliest(at, l.book.at.Add(l.s.e.cfg.DirectoryTTL))
+		at = earliest(at, l.book.begun.Add(l.s.e.cfg.DirectoryTTL))
 	}
 	switch {
 	case at.IsZero() && l.sched.idle():

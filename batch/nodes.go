@@ -2,6 +2,7 @@ package batch
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/outdial/outdial/store"
@@ -129,14 +130,28 @@ func (c *carrier) told() told {
 }
 
 // tells is what this node tells: the share that it may use, or would like to, or that calls use which
-// it has taken over.
+// it has taken over, or that are on their way since it had a larger one.
 func (c *carrier) tells() told {
-	return told{share: max(c.share, c.wants, c.used()), need: c.need, ticket: c.ticket}
+	share := max(c.share, c.wants, c.used(), min(c.share+c.startsAbove(), whole))
+	return told{share: share, need: c.need, ticket: c.ticket}
+}
+
+// startsAbove is the share that those calls need which a slow store holds up and that the present one does not allow
+// for: they begin all the same.
+func (c *carrier) startsAbove() int {
+	const rounding = 1e-6
+	if c.pace == nil || c.pace.above() <= rounding {
+		return 0
+	}
+	return int(math.Ceil(c.pace.above() * whole / (c.cps + float64(c.burst))))
 }
 
 func (c *carrier) settle(s share, now time.Time) (news bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.gone { // who has its name in a moment goes on with what was told last
+		return false
+	}
 	before, had := c.tells(), c.enough()
 	if c.wants > c.share && c.wants+s.others <= whole {
 		c.setShare(c.wants)

@@ -58,7 +58,7 @@ func (s *scheduler) judge(a *attempt, o dialer.Outcome, err error, now time.Time
 	a.job.after(a, v, again, now)
 	s.learn(a, v, o, err, now)
 	ev := s.event(a)
-	ev.EndedAt = moment(o.EndedAt, now)
+	ev.EndedAt = a.moment(o.EndedAt, now)
 	switch {
 	case again && !a.cancelled:
 		ev.Status, ev.Error = fsm.Queued, clean(a.everyRefusal(err.Error()))
@@ -80,8 +80,8 @@ func judgeOutcome(ev *store.Event, a *attempt, o dialer.Outcome) {
 	if o.Ref != a.ref && o.Ref != "" {
 		ev.Ref = clean(o.Ref)
 	}
-	ev.RangAt = firstTime(a.rangAt, o.RangAt, ev.EndedAt)
-	ev.StartedAt = firstTime(a.startedAt, o.ConnectedAt, ev.EndedAt)
+	ev.RangAt = a.firstTime(a.rangAt, o.RangAt, ev.EndedAt)
+	ev.StartedAt = a.firstTime(a.startedAt, o.ConnectedAt, ev.EndedAt)
 	if !ev.StartedAt.IsZero() && ev.RangAt.After(ev.StartedAt) {
 		ev.RangAt = ev.StartedAt
 	}
@@ -98,14 +98,14 @@ func judgeOutcome(ev *store.Event, a *attempt, o dialer.Outcome) {
 
 // firstTime is the time that was reported on the way, else that of the outcome, and never
 // after the end. Zero where the thing did not happen.
-func firstTime(reported, outcome, end time.Time) time.Time {
+func (a *attempt) firstTime(reported, outcome, end time.Time) time.Time {
 	if !reported.IsZero() {
 		outcome = reported
 	}
 	if outcome.IsZero() {
 		return outcome
 	}
-	return moment(outcome, end)
+	return a.moment(outcome, end)
 }
 
 // dialError is what an error of a dialer said, without the error: its methods are the

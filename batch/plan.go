@@ -14,6 +14,7 @@ type plan struct {
 	route   *route
 	carrier *carrier
 	n       int
+	begun   time.Time // when its carrier was chosen
 	ids     []string
 }
 
@@ -24,6 +25,9 @@ func (s *scheduler) plan(now time.Time, reserved int) (store.Step, error) {
 	s.expire(now)
 	s.promote(now)
 	s.full, s.more = false, false
+	for _, seat := range s.seats {
+		seat.wanted = false
+	}
 	if !s.held {
 		s.redirect(now)
 	}
@@ -52,6 +56,12 @@ func (s *scheduler) share(now time.Time) {
 		if j == nil {
 			return
 		}
+		if !s.fresh(j, now) {
+			s.stale = append(s.stale, j)
+			j.route.line.drop(j) // until the directory has answered
+			s.relist(j.route)
+			continue
+		}
 		if !s.capacity.try(1) {
 			s.full = true
 			return
@@ -70,7 +80,7 @@ func (s *scheduler) share(now time.Time) {
 			s.ready.drop(j.route)
 			continue
 		}
-		s.take(j, c)
+		s.take(j, c, now)
 		n++
 	}
 	s.more = true
@@ -80,6 +90,9 @@ func (s *scheduler) share(now time.Time) {
 func (s *scheduler) lineUp() {
 	s.ready.clear()
 	for _, r := range s.routes {
+		if r.blocked.reason != "" {
+			s.wait(r)
+		}
 		r.blocked = refusal{}
 		s.relist(r)
 	}
@@ -154,17 +167,16 @@ func (s *scheduler) seat(c *carrier, units int) *seat {
 
 // unused gives back what was taken for a call that there was no recipient for.
 func (s *scheduler) unused(p plan) {
-	p.carrier.unused(p.route.from, p.route.units)
+	p.carrier.unused(p.route.from, p.begun, p.route.units)
 	p.route.balancer.unused(slices.Index(p.route.carriers, p.carrier.name))
 	if agent := s.agents[p.route.agent]; agent != nil {
-		agent.unused()
+		agent.tried(p.begun)
 	}
 }
 
 // take books one call of the batch over the carrier.
-func (s *scheduler) take(j *job, c *carrier) {
-	s.passed = max(s.passed, j.passed)
-	j.passed += 1 / float64(j.batch.Weight)
+func (s *scheduler) take(j *job, c *carrier, now time.Time) {
+	s.serve(j)
 	j.queued--
 	j.inFlight++
 	if j.queued == 0 {
@@ -177,7 +189,7 @@ func (s *scheduler) take(j *job, c *carrier) {
 		s.planned[i].n++
 		return
 	}
-	s.planned = append(s.planned, plan{job: j, route: j.route, carrier: c, n: 1})
+	s.planned = append(s.planned, plan{job: j, route: j.route, carrier: c, n: 1, begun: now})
 	j.planned = len(s.planned)
 }
 
@@ -220,14 +232,33 @@ func (s *scheduler) undo(now time.Time) {
 	s.planned = s.planned[:0]
 }
 
-// retireSeats gives up what carriers hold for this organisation where it cannot use it.
+// retireSeats gives up what carriers hold for this organisation where it cannot use it: others wait for it. That a call
+// may not begin for another reason than the want of what is held may last.
 func (s *scheduler) retireSeats() {
 	for at, seat := range s.seats {
-		if s.draining || !s.wants(at) {
+		switch {
+		case s.draining || s.held || !s.wants(at):
 			at.carrier.retire(seat)
 			delete(s.seats, at)
+		case !seat.wanted && !s.undecided(at):
+			at.carrier.yield(seat)
 		}
 	}
+}
+
+// undecided says that not all calls which may begin at a stand have been tried, as there were too many for one step.
+func (s *scheduler) undecided(at stand) bool {
+	for _, r := range s.routes {
+		if !s.full && r.blocked.reason == "" && r.leadsTo(at) {
+			return true
+		}
+	}
+	return false
+}
+
+// leadsTo says that the route has calls to begin that would take their channels at a stand.
+func (r *route) leadsTo(at stand) bool {
+	return r.line.len() > 0 && r.units == at.units && slices.Contains(r.carriers, at.carrier.name)
 }
 
 // stuck says that a changed directory could set something free.
@@ -248,7 +279,7 @@ func (s *scheduler) wants(at stand) bool {
 		return false
 	}
 	for _, r := range s.routes {
-		if !s.full && r.line.len() > 0 && r.units == at.units && slices.Contains(r.carriers, name) {
+		if !s.full && r.leadsTo(at) {
 			return true
 		}
 	}

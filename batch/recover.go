@@ -118,6 +118,7 @@ func (s *session) counted() {
 // begin lets calls begin.
 func (s *session) begin() {
 	if s.ready.CompareAndSwap(false, true) {
+		s.e.releaseDialers() // who was taken over holds them by now
 		for _, l := range s.running() {
 			l.ring()
 		}
@@ -182,12 +183,13 @@ func newLoop(s *session, o *orgState) *loop {
 		bell: s.e.sys.newBell(), calls: newGroup(s.e.sys), helpers: newGroup(s.e.sys),
 		live: map[string]context.CancelCauseFunc{},
 		book: directoryBook{
-			agents: map[string]dialer.Agent{}, numbers: map[string]Number{}, faults: map[string]error{},
+			said: map[question]said{}, agents: map[string]dialer.Agent{}, numbers: map[string]Number{},
 		},
 	}
 	l.sched = scheduler{
 		org: o.id, node: s.node.ID, regions: s.e.cfg.Regions, grace: s.e.cfg.Grace, maxStep: s.e.cfg.MaxStep,
-		capacity: o.capacity, carrier: s.e.carriers.get, balancers: s.e.balancers, wake: l.ring, directed: l.directed,
+		capacity: o.capacity, carrier: s.e.carriers.get, balancers: s.e.balancers, wake: l.ring,
+		resuming: s.e.carriers.resuming, canResume: s.canResume, directed: l.directed, fresh: l.fresh,
 		newIDs: func(now time.Time, n int) ([]string, error) {
 			return store.NewCallIDs(now, s.e.cfg.Random, n)
 		},

@@ -18,7 +18,7 @@ func TestNothingBeginsAtACarrierThatIsGone(t *testing.T) {
 	s := newSeat()
 	take(t, old, s, noon())
 	closed := 0
-	old.replace(heir, func() { closed++ })
+	old.replace(heir, noon(), func() { closed++ })
 	refuse(t, old, s, noon(), WaitNoCarrier)
 	require.Equal(t, 1, heir.state(noon()).InUse)
 	old.force(1)

@@ -25,9 +25,13 @@ type scheduler struct {
 	newIDs    func(now time.Time, n int) ([]string, error)
 	capacity  *capacity                  // the organisation's
 	carrier   func(name string) *carrier // nil: there is none
+	resuming  func(name string) *carrier // over which a call that was placed under the name can be taken up; nil: none
+	canResume func(*carrier) bool        // whether its calls go on when this session ends
 	balancers *balancers
 	wake      func()                     // for seats: a carrier has room again
 	directed  func(since time.Time) bool // the directory was asked since then, with the carriers as they are now
+
+	fresh func(*job, time.Time) bool // what the directory said of its agent and number is not too old
 
 	limit    int  // the organisation's
 	other    int  // calls in flight of other nodes
@@ -39,6 +43,7 @@ type scheduler struct {
 	ready  *priority[*route] // while units are shared: those that may get one
 	due    *priority[*job]   // scheduled for later
 	rest   *priority[*job]   // that rest
+	stale  []*job            // that would have got a unit, but that are not fresh
 	seats  map[stand]*seat
 	agents map[string]*breaker // of agents that could not be reached
 
@@ -52,9 +57,10 @@ type scheduler struct {
 	planned []plan
 	hangUps []hangUp
 
-	full   bool    // the last step stopped at the organisation's limit
-	more   bool    // it stopped at maxStep, or queued somebody again: there may be more to begin
-	passed float64 // job.passed of the last one served: newcomers start there
+	full   bool               // the last step stopped at the organisation's limit
+	more   bool               // it stopped at maxStep, or queued somebody again: there may be more to begin
+	passed float64            // job.passed of the last one served: newcomers start there
+	turns  map[string]float64 // job.turn of the last one served, by route.first
 }
 
 // hangUp tells the loop to end a call.
@@ -66,11 +72,11 @@ type hangUp struct {
 func (s *scheduler) init() {
 	s.jobs = map[string]*job{}
 	s.routes = map[string]*route{}
+	s.turns = map[string]float64{}
 	s.seats = map[stand]*seat{}
 	s.agents = map[string]*breaker{}
 	s.ready = newPriority(
-		func(a, b *route) bool { return before(a.line.first(), b.line.first()) },
-		func(r *route) *int { return &r.inReady })
+		routeBefore, func(r *route) *int { return &r.inReady })
 	s.calls = map[string]*attempt{}
 	s.due = newPriority(
 		func(a, b *job) bool { return a.batch.ScheduledAt.Before(b.batch.ScheduledAt) },
@@ -174,6 +180,7 @@ func (s *scheduler) enlist(j *job, now time.Time) {
 		s.rest.drop(j)
 		if j.inLine == 0 {
 			j.passed = max(j.passed, s.passed) // who had no use for units saves none up
+			j.turn = max(j.turn, s.turns[j.route.first()])
 		}
 		j.route.line.put(j)
 	}
@@ -262,17 +269,19 @@ func (s *scheduler) start(claimed []store.Claimed, now time.Time) []*placement {
 type placement struct {
 	call    dialer.Call
 	carrier *carrier
+	start   *start
 }
 
 func (s *scheduler) begin(p *plan, c *store.Claimed, now time.Time) *placement {
 	a := &attempt{
 		id: c.Call.ID, index: c.Call.Index, number: c.Call.Attempt, job: p.job, carrier: p.carrier,
-		units: p.route.units, from: c.Call.From, status: fsm.Dispatched, begun: now,
+		dispatched: c.Call.DispatchedAt, start: &start{carrier: p.carrier},
+		units: p.route.units, from: c.Call.From, status: fsm.Dispatched, begun: p.begun,
 	}
 	p.job.own++
 	s.calls[a.id] = a
 	s.setDeadline(a, now.Add(p.job.batch.RingTimeout+s.grace))
-	return &placement{call: dialerCall(c, &p.job.batch, &p.job.endpoint.agent), carrier: p.carrier}
+	return &placement{call: dialerCall(c, &p.job.batch, &p.job.endpoint.agent), carrier: p.carrier, start: a.start}
 }
 
 func dialerCall(c *store.Claimed, b *store.Batch, agent *dialer.Agent) dialer.Call {

@@ -27,9 +27,10 @@ type session struct {
 	e    *Engine
 	node store.Node
 
-	fenced atomic.Bool // the lease is lost
-	bell   *bell       // it rings then
-	pulse  *bell       // it rings when the store is to be told of this node at once
+	fenced  atomic.Bool // the lease is lost
+	returns atomic.Bool // another session of this process follows, since it is
+	bell    *bell       // it rings then
+	pulse   *bell       // it rings when the store is to be told of this node at once
 
 	// ready says that the calls which could be taken over have been. Before that no call
 	// begins: what is in flight at a carrier is not known yet.
@@ -88,12 +89,6 @@ func (e *Engine) reopenSession(ctx context.Context) *session {
 		e.sys.wait(ctx, nil, e.sys.now().Add(e.cfg.PollInterval))
 	}
 	return nil
-}
-
-// fence ends the session: its lease is lost.
-func (s *session) fence() {
-	s.fenced.Store(true)
-	s.bell.ring()
 }
 
 // newNodeID returns an id that no node had before.
@@ -294,6 +289,13 @@ func (s *session) running() []*loop {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return inOrder(s.loops)
+}
+
+// stops says that no call begins any more.
+func (s *session) stops() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.draining
 }
 
 // drain begins no more calls and waits for those in flight, as long as it may.

@@ -1,9 +1,10 @@
 package batch
 
 import (
+	"maps"
+	"math/big"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/outdial/outdial/dialer"
@@ -28,11 +29,13 @@ type job struct {
 	unable   refusal   // why there is no route
 	endpoint endpoint
 
-	refused   map[int]int // by recipient: refusals by carriers that take others; nil: none
-	restUntil time.Time   // those that are left were put off: nobody is claimed before this
-	rests     int         // in a row
+	refused   map[int]refusals // by recipient; nil: none
+	wasPutOff big.Int          // a bit for each recipient: it was put off before
+	restUntil time.Time        // those that are left were put off: nobody is claimed before this
+	rests     int              // in a row
 
-	passed float64 // calls begun, divided by the weight; see before
+	turn   float64 // calls begun, divided by the weight; see before
+	passed float64 // the same among the batches of all carriers; see routeBefore
 	pace   pacing  // how fast it goes, for estimates
 
 	planned int // its latest plan in scheduler.planned, plus 1
@@ -47,14 +50,71 @@ type job struct {
 // weight since both have had work, which makes them take turns where there are
 // more batches than units.
 func before(a, b *job) bool {
-	x, y := a.inFlight*b.batch.Weight, b.inFlight*a.batch.Weight
-	if x != y {
+	if x, y := loads(a, b); x != y {
 		return x < y
 	}
-	if a.passed != b.passed {
-		return a.passed < b.passed
+	if a.turn != b.turn {
+		return a.turn < b.turn
 	}
 	return a.batch.ID < b.batch.ID
+}
+
+// loads compare as the calls in flight of two batches for their weight.
+func loads(a, b *job) (x, y int) {
+	return a.inFlight * b.batch.Weight, b.inFlight * a.batch.Weight
+}
+
+// routeBefore says which of two routes, of which each has its first batch speak for it, gets the next free unit. A
+// batch whose route was blocked saves no turns up: it counts as one that has taken all of them. So
+// those that wait for one carrier while batches of others go on would be equal among all, again after each
+// call; hence a count of its own for the turns at each carrier.
+func routeBefore(a, b *route) bool {
+	i, j := a.line.first(), b.line.first()
+	if x, y := loads(i, j); x != y {
+		return x < y
+	}
+	if x, y := max(i.passed, a.passed), max(j.passed, b.passed); x != y {
+		return x < y
+	}
+	if x, y := max(i.turn, a.turn), max(j.turn, b.turn); x != y {
+		return x < y
+	}
+	return i.batch.ID < j.batch.ID
+}
+
+// serve counts a call that is begun for a batch.
+func (s *scheduler) serve(j *job) {
+	r, one := j.route, 1/float64(j.batch.Weight)
+	j.passed, j.turn = max(j.passed, r.passed), max(j.turn, r.turn)
+	s.passed = max(s.passed, j.passed)
+	s.turns[r.first()] = max(s.turns[r.first()], j.turn)
+	j.passed += one
+	j.turn += one
+}
+
+// forgetTurns drops those at carriers that nobody waits for.
+func (s *scheduler) forgetTurns() {
+	used := map[string]bool{}
+	for _, r := range s.routes {
+		used[r.first()] = true
+	}
+	maps.DeleteFunc(s.turns, func(carrier string, _ float64) bool { return !used[carrier] })
+}
+
+// relearn tells that the directory has answered: those that it was waited for may be fresh by now.
+func (s *scheduler) relearn(now time.Time) {
+	stale := s.stale
+	s.stale = nil
+	for _, j := range stale {
+		if s.jobs[j.batch.ID] == j {
+			s.enlist(j, now)
+		}
+	}
+}
+
+// wait tells that none of the route's batches could have a call begin. What others had meanwhile is not owed to them.
+func (s *scheduler) wait(r *route) {
+	r.passed, r.turn = max(r.passed, s.passed), max(r.turn, s.turns[r.first()])
 }
 
 // route is how the calls of some batches leave: the number that calls, its carriers, what a call
@@ -72,6 +132,8 @@ type route struct {
 	line    *priority[*job]
 	since   time.Time // when it was learned of
 	blocked refusal   // why none of them got a unit in the last step; no reason: they did
+	passed  float64   // each of them counts as having at least so much of job.passed,
+	turn    float64   // and of job.turn
 	inReady int       // place in scheduler.ready
 }
 
@@ -82,8 +144,20 @@ func newRoute(key string, n Number, agent string, b *balancer, now time.Time) *r
 	}
 }
 
+// first is the carrier that the route's batches share with others, as a rule.
+func (r *route) first() string {
+	if len(r.carriers) == 0 {
+		return ""
+	}
+	return r.carriers[0]
+}
+
+// routeKey is worked out for every batch whenever the directory has answered, so it is written in one go.
 func routeKey(n Number, agent string) string {
-	return strings.Join([]string{carriersKey(n), strconv.Itoa(n.channels()), agent}, "\x00")
+	var there [128]byte
+	key := append(appendCarriersKey(there[:0], n), 0)
+	key = append(strconv.AppendInt(key, int64(n.channels()), 10), 0)
+	return string(append(key, agent...))
 }
 
 // weighted says that the carriers have weights, and not an order. Weights that are not one for each are none.

@@ -21,7 +21,7 @@ import (
 var (
 	simSeed  = flag.Uint64("seed", 0, "replay this seed of the simulation and print its trace")
 	simSeeds = flag.Int("seeds", 0, "how many seeds are simulated; 0: by -simtime")
-	simTime  = flag.Duration("simtime", 0, "how long seeds are simulated; 0: a fixed number of them")
+	simTime  = flag.Duration("simtime", 0, "how long seeds are simulated; 0: a fixed number of them. With -v it says how many were played a minute")
 	simBase  = flag.Uint64("simbase", 0, "the first seed; 0: a fixed one, or one of chance with -simtime")
 )
 
@@ -57,7 +57,7 @@ func TestSim(t *testing.T) {
 
 // TestSimReplays plays seeds twice: the same seed must be the same play, to the byte.
 func TestSimReplays(t *testing.T) {
-	pool := &coroutines{}
+	pool := &simPool{}
 	defer pool.close()
 	for n := range uint64(max(12, *simSeeds/10)) {
 		seed := *simBase + n + 1
@@ -73,7 +73,7 @@ func TestSimReplays(t *testing.T) {
 func TestSimSeeds(t *testing.T) {
 	text, err := os.ReadFile(simSeedsFile)
 	require.NoError(t, err)
-	pool := &coroutines{}
+	pool := &simPool{}
 	defer pool.close()
 	for line := range strings.Lines(string(text)) {
 		line, _, _ = strings.Cut(line, "#")
@@ -120,7 +120,7 @@ func (r *simRun) play() {
 	began := time.Now()
 	for range runtime.GOMAXPROCS(0) {
 		all.Go(func() {
-			pool, seen := &coroutines{}, &sometimes{}
+			pool, seen := &simPool{}, &sometimes{}
 			defer pool.close()
 			for r.failedSeed() == 0 {
 				n := r.next.Add(1)
@@ -137,7 +137,7 @@ func (r *simRun) play() {
 	all.Wait()
 }
 
-func (r *simRun) one(seed uint64, pool *coroutines, seen *sometimes) {
+func (r *simRun) one(seed uint64, pool *simPool, seen *sometimes) {
 	w := newSimWorld(seed, pool, seen)
 	if w.play() != "" {
 		r.mu.Lock()
@@ -165,7 +165,7 @@ func (r *simRun) failedSeed() uint64 {
 }
 
 // traceOf plays a seed and returns all that happened.
-func traceOf(seed uint64, pool *coroutines) string {
+func traceOf(seed uint64, pool *simPool) string {
 	w := newSimWorldTraced(seed, pool)
 	w.play()
 	return fmt.Sprintf("%s%x\n", w.trace.String(), w.hash)
@@ -174,7 +174,7 @@ func traceOf(seed uint64, pool *coroutines) string {
 // replaySim prints a play.
 func replaySim(t *testing.T, seed uint64) {
 	t.Helper()
-	pool := &coroutines{}
+	pool := &simPool{}
 	defer pool.close()
 	w := newSimWorldTraced(seed, pool)
 	failed := w.play()
@@ -185,7 +185,7 @@ func replaySim(t *testing.T, seed uint64) {
 // reportSim plays a seed that failed once more, and prints the end of it.
 func reportSim(t *testing.T, seed uint64) {
 	t.Helper()
-	pool := &coroutines{}
+	pool := &simPool{}
 	defer pool.close()
 	w := newSimWorldTraced(seed, pool)
 	failed := w.play()

@@ -31,6 +31,7 @@ func (d *simDialer) Dial(ctx context.Context, call dialer.Call, report func(dial
 	d.p.beginDial(dial)
 	defer d.p.endDial(dial)
 	w.ledger.begun(dial, call)
+	w.ledger.paced(d.p, d.c)
 	s := d.c.drawScript(&call)
 	if w.telling() {
 		w.tell("%s dials %s over %s", d.p.name, call.ID, d.c.name)

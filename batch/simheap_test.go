@@ -1,5 +1,7 @@
 package batch
 
+import "time"
+
 // simEvent is something that happens at a moment of virtual time: a task goes on, or something
 // outside the nodes happens.
 type simEvent struct {
@@ -24,17 +26,58 @@ type simFunc func()
 
 func (f simFunc) act() { f() }
 
-// slab makes values of which a play needs a lot, many at a time.
-type slab[T any] struct{ left []T }
+// simAgenda is the events that are to happen. Most never do, such as the end of a wait that something ends before. So those
+// that are far off are kept apart, in no order, and what is sorted stays small.
+type simAgenda struct {
+	near    simHeap    // before the horizon
+	far     []simEvent // the others
+	horizon int64
+}
 
-func (s *slab[T]) new() *T {
-	const many = 64
-	if len(s.left) == 0 {
-		s.left = make([]T, many)
+func (a *simAgenda) push(e simEvent) {
+	if e.at < a.horizon {
+		a.near.push(e)
+	} else {
+		a.far = append(a.far, e)
 	}
-	one := &s.left[0]
-	s.left = s.left[1:]
-	return one
+}
+
+func (a *simAgenda) empty() bool { return len(a.near) == 0 && len(a.far) == 0 }
+
+// first returns the first event, which stays. There must be one.
+func (a *simAgenda) first() *simEvent {
+	if len(a.near) == 0 {
+		a.approach()
+	}
+	return &a.near[0]
+}
+
+// pop takes out the event that first has returned.
+func (a *simAgenda) pop() simEvent { return a.near.pop() }
+
+// approach moves the horizon, so that there is something before it.
+func (a *simAgenda) approach() {
+	const within = int64(time.Minute)
+	soonest := a.far[0].at
+	for i := range a.far {
+		soonest = min(soonest, a.far[i].at)
+	}
+	a.horizon = soonest + within
+	left := a.far[:0]
+	for i := range a.far {
+		if e := &a.far[i]; e.at < a.horizon {
+			a.near.push(*e)
+		} else {
+			left = append(left, *e)
+		}
+	}
+	a.far = left
+}
+
+func (a *simAgenda) clear() {
+	clear(a.near[:cap(a.near)]) // or they keep the play before alive
+	clear(a.far[:cap(a.far)])
+	a.near, a.far, a.horizon = a.near[:0], a.far[:0], 0
 }
 
 // simHeap is a heap of events whose nodes have four children. It is written out because it is a tenth of what a
@@ -62,7 +105,6 @@ func (h *simHeap) push(e simEvent) {
 func (h *simHeap) pop() simEvent {
 	q := *h
 	first, last := q[0], q[len(q)-1]
-	q[len(q)-1] = simEvent{}
 	q = q[:len(q)-1]
 	*h = q
 	if len(q) == 0 {

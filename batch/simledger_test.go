@@ -169,7 +169,7 @@ func (l *simLedger) changed(p *simProc, b store.Batch, c store.Change) {
 }
 
 // leased tells that a heartbeat arrived. One that was overtaken is to change nothing, neither shares nor the lease.
-func (l *simLedger) leased(node store.Node, lease time.Duration) {
+func (l *simLedger) leased(node *store.Node, lease time.Duration) {
 	if until, known := l.leases[node.ID]; known && until <= l.w.now {
 		l.fail("%s renewed a lease that had run out", node.ID)
 	}
@@ -189,7 +189,6 @@ func (l *simLedger) issued(p *simProc, s *store.Step) {
 			c.ending = true
 		}
 	}
-	l.paced(p, s)
 	l.crowded(p, s)
 	if len(s.Claims) == 0 {
 		return

@@ -6,10 +6,11 @@ import (
 	"github.com/outdial/outdial/store"
 )
 
-// simPace judges how fast calls begin at a carrier, whoever calls. In no second more may begin than its pace and its burst
-// together; and in no window of any length more than the pace times its length, the burst, and one more for each node
-// but the first, as a node cannot begin less than a call at a time. For the latter it is a bucket that leaks as fast as the carrier
-// takes calls and that each call fills by one.
+// simPace judges how fast calls begin at a carrier, whoever calls. In no second more may begin than its pace and its
+// burst together; and in no window of any length more than the pace times its length, the burst, and one more for
+// each node but the first, as a node cannot begin less than a call at a time; and what comes into the bucket while
+// the store takes as long as it usually does. For the latter it is a bucket that leaks as fast as the carrier takes
+// calls and that each call fills by one.
 type simPace struct {
 	at     int64
 	level  float64
@@ -32,35 +33,31 @@ func (c *simCarrier) leak() {
 	p.at = c.w.now
 }
 
-// paced judges the calls that a step has begin at carriers. It is judged when the engine decides it: how long the
-// store takes to agree is not in its power, and it may agree to several steps at once.
-func (l *simLedger) paced(p *simProc, s *store.Step) {
-	for _, c := range l.w.carriers {
-		n := begins(s, c.name)
-		if c.limits.CPS == 0 || n == 0 {
-			continue
-		}
-		c.leak()
-		if c.pace.level > 0 {
-			l.w.seen.branch(pacedStart)
-		}
-		c.pace.level += float64(n)
-		const rounding = 1e-3
-		if most := c.burst() + float64(len(l.w.slots)-1); c.pace.level > most+rounding {
-			l.fail("%s begins %d calls at %s, which are %.2f above its pace of %v a second; at most %v may be",
-				p.name, n, c.name, c.pace.level, c.limits.CPS, most)
-		}
-		if begun, most := c.pace.second(l.w.now, n), int(c.limits.CPS+c.burst()); begun > most {
-			l.fail("%s begins %d calls at %s, which are %d within a second; at most %d may be", p.name, n, c.name, begun, most)
-		}
+// paced judges a call that an engine hands to its dialer, however long the store took to agree. What a process does
+// that stood still from before it handed the call over until its lease had run out is in nobody's power.
+func (l *simLedger) paced(p *simProc, c *simCarrier) {
+	if c.limits.CPS == 0 || !l.alive(p.node) {
+		return
+	}
+	c.leak()
+	if c.pace.level > 0 {
+		l.w.seen.branch(pacedStart)
+	}
+	c.pace.level++
+	const rounding = 1e-3
+	most := c.burst() + float64(len(l.w.slots)-1) + c.limits.CPS*usualStep.Seconds()
+	if c.pace.level > most+rounding {
+		l.fail("%s begins a call at %s, which is %.2f above its pace of %v a second; at most %v may be",
+			p.name, c.name, c.pace.level, c.limits.CPS, most)
+	}
+	if begun, most := c.pace.second(l.w.now), int(c.limits.CPS+c.burst()); begun > most {
+		l.fail("%s begins a call at %s, the %dth within a second; at most %d may be", p.name, c.name, begun, most)
 	}
 }
 
-// second counts the calls of the second that ends now, with n that begin now.
-func (p *simPace) second(now int64, n int) int {
-	for range n {
-		p.latest = append(p.latest, now)
-	}
+// second counts the calls of the second that ends now, with one that begins now.
+func (p *simPace) second(now int64) int {
+	p.latest = append(p.latest, now)
 	for now-p.latest[0] >= int64(time.Second) {
 		p.latest = p.latest[1:]
 	}

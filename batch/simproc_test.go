@@ -127,7 +127,7 @@ func (p *simProc) kill() {
 			return
 		}
 		t.killed = true
-		if t.turn == 0 && t.dropped != nil {
+		if t.turn == t.first && t.dropped != nil {
 			t.dropped()
 		}
 		w.resume(t)

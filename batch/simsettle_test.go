@@ -150,7 +150,7 @@ func (p *simProc) checkStopped() {
 	w := p.w
 	for _, t := range p.tasks {
 		if t != w.current && !t.client && !t.dialing {
-			w.fail("%s: Run has returned, and task %d goes on, which began at %v and went on %d times", p.name, t.id, time.Duration(t.born), t.turn)
+			w.fail("%s: Run has returned, and task %d goes on, which began at %v and went on %d times", p.name, t.id, time.Duration(t.born), t.turn-t.first)
 		}
 	}
 	if until, known := w.ledger.leases[p.node]; known && until > w.now && w.phase == "stopping" {
@@ -204,6 +204,9 @@ func (p *simProc) checkFree() {
 		k.mu.Lock()
 		if k.units != 0 || k.kept != 0 || k.before != 0 || len(k.queue) > 0 {
 			w.fail("%s: %d channels of %s are in use, %d kept, %d of former ones, %d wait", p.name, k.units, c.name, k.kept, k.before, len(k.queue))
+		}
+		if k.pace != nil && k.pace.onWay != 0 {
+			w.fail("%s: %d calls are on their way to %s, and none is begun", p.name, k.pace.onWay, c.name)
 		}
 		if k.channels != nil && !k.channels.unused() {
 			w.fail("%s: channels of %s are in use, and no call is", p.name, c.name)

@@ -1,13 +1,9 @@
 package batch
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"slices"
 	"time"
-
-	"github.com/outdial/outdial/store"
 )
 
 var errSimStore = errors.New("the connection to the store broke")
@@ -19,12 +15,54 @@ type nodeStore struct{ p *simProc }
 type request struct {
 	n      *nodeStore
 	what   string
-	effect func() error // what it does there, in one moment
+	effect simEffect
 	fate   requestFate
 	task   *simTask
 	turn   uint32 // of the task that waits for the answer
 	done   bool
+	left   bool // nobody waits for it any more
+	users  int  // who has it: who waits for it, and what is on its way
 	err    error
+}
+
+// simEffect is what a request does at the store.
+type simEffect interface {
+	happen() error // in one moment
+	forget()       // nobody has it any more
+}
+
+// storeCall is a request with what is asked and what is answered.
+type storeCall[Q, R any] struct {
+	request
+
+	asked Q
+	got   R
+	do    func(*storeCall[Q, R]) error // it captures nothing, so that it is no garbage
+	kind  *pile[storeCall[Q, R]]
+}
+
+func (c *storeCall[Q, R]) happen() error { return c.do(c) }
+func (c *storeCall[Q, R]) forget()       { c.kind.put(c) }
+
+// release is for who has the request and needs it no more. One whose task was killed keeps it.
+func (r *request) release() {
+	if r.users--; r.users == 0 {
+		r.effect.forget()
+	}
+}
+
+// ask takes a request to the store and returns its answer: also with an error, what was answered.
+func ask[Q, R any](
+	ctx context.Context, n *nodeStore, kind *pile[storeCall[Q, R]], what string, asked Q, do func(*storeCall[Q, R]) error,
+) (R, error) {
+	c := kind.take()
+	*c = storeCall[Q, R]{asked: asked, do: do, kind: kind}
+	c.n, c.what, c.effect, c.users = n, what, c, 1
+	err := n.call(ctx, &c.request)
+	c.left = true
+	got := c.got
+	c.release()
+	return got, err
 }
 
 // fate of a request.
@@ -69,7 +107,7 @@ func (n *nodeStore) drawFate() requestFate {
 const simLatest = 5 * time.Minute
 
 // call takes a request to the store and waits for the answer.
-func (n *nodeStore) call(ctx context.Context, what string, effect func() error) error {
+func (n *nodeStore) call(ctx context.Context, r *request) error {
 	w, t := n.p.w, n.p.w.current
 	if t == nil || t.killed {
 		panic(errKilled)
@@ -77,22 +115,22 @@ func (n *nodeStore) call(ctx context.Context, what string, effect func() error) 
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	r := w.requests.new()
-	r.n, r.what, r.effect, r.task, r.turn, r.fate = n, what, effect, t, t.turn, n.drawFate()
+	r.task, r.turn, r.fate = t, t.turn, n.drawFate()
 	if r.fate.kind != storeLost {
+		r.users++
 		w.act(r.fate.there, r)
 	}
 	t.waiting = ctx
 	if c, ok := ctx.(*simTimeout); ok && (r.fate.kind < faultKinds || w.now+int64(r.fate.there+r.fate.back) >= c.end) {
 		w.wakeAt(t, c.end)
 	}
-	w.suspend(t)
+	w.suspend(t) //nolint:contextcheck // what goes on meanwhile is not the caller's
 	switch {
 	case r.done:
 		return r.err
 	case ctx.Err() != nil:
 		if w.telling() {
-			w.tell("%s gives up: %s", n.p.name, what)
+			w.tell("%s gives up: %s", n.p.name, r.what)
 		}
 		return ctx.Err()
 	}
@@ -101,12 +139,13 @@ func (n *nodeStore) call(ctx context.Context, what string, effect func() error) 
 
 // act is where the request arrives at the store.
 func (r *request) act() {
+	defer r.release()
 	if r.fate.kind == storeErrBefore {
 		r.answer(errSimStore)
 		return
 	}
 	p := r.n.p
-	err := r.effect()
+	err := r.effect.happen()
 	if p.w.telling() {
 		p.w.tell("%s store: %s %s", p.name, r.what, outcomeText(err))
 	}
@@ -140,141 +179,4 @@ func outcomeText(err error) string {
 		return "done"
 	}
 	return err.Error()
-}
-
-func (n *nodeStore) CreateBatch(ctx context.Context, b store.Batch, rs []store.NewRecipient) (got store.Batch, err error) {
-	err = n.call(ctx, "create", func() (err error) {
-		got, err = n.p.w.store.CreateBatch(context.WithoutCancel(ctx), b, rs)
-		if err == nil {
-			n.p.w.ledger.created(got)
-		}
-		return err
-	})
-	return got, err
-}
-
-func (n *nodeStore) Batch(ctx context.Context, org, id string) (got store.Batch, err error) {
-	err = n.call(ctx, "batch", func() (err error) {
-		got, err = n.p.w.store.Batch(context.WithoutCancel(ctx), org, id)
-		if err == nil {
-			n.p.w.ledger.saw(got)
-		}
-		return err
-	})
-	return got, err
-}
-
-func (n *nodeStore) Batches(ctx context.Context, q store.BatchQuery) (got []store.Batch, err error) {
-	err = n.call(ctx, "batches", func() (err error) {
-		got, err = n.p.w.store.Batches(context.WithoutCancel(ctx), q)
-		for i := range got {
-			n.p.w.ledger.saw(got[i])
-		}
-		return err
-	})
-	return got, err
-}
-
-func (n *nodeStore) Recipients(ctx context.Context, q store.RecipientQuery) (got []store.Recipient, err error) {
-	err = n.call(ctx, "recipients", func() (err error) {
-		got, err = n.p.w.store.Recipients(context.WithoutCancel(ctx), q)
-		return err
-	})
-	return got, err
-}
-
-func (n *nodeStore) Calls(ctx context.Context, q store.CallQuery) (got []store.Call, err error) {
-	err = n.call(ctx, "calls", func() (err error) {
-		got, err = n.p.w.store.Calls(context.WithoutCancel(ctx), q)
-		return err
-	})
-	return got, err
-}
-
-func (n *nodeStore) Call(ctx context.Context, org, id string) (got store.Call, err error) {
-	err = n.call(ctx, "call", func() (err error) {
-		got, err = n.p.w.store.Call(context.WithoutCancel(ctx), org, id)
-		return err
-	})
-	return got, err
-}
-
-func (n *nodeStore) Change(ctx context.Context, org, id string, c store.Change) (got store.Batch, err error) {
-	err = n.call(ctx, "change", func() (err error) {
-		got, err = n.p.w.store.Change(context.WithoutCancel(ctx), org, id, c)
-		if err == nil {
-			n.p.w.ledger.changed(n.p, got, c)
-		}
-		return err
-	})
-	return got, err
-}
-
-func (n *nodeStore) Active(ctx context.Context) (got []store.ActiveOrg, err error) {
-	err = n.call(ctx, "active", func() (err error) {
-		got, err = n.p.w.store.Active(context.WithoutCancel(ctx))
-		slices.SortFunc(got, func(a, b store.ActiveOrg) int { return cmp.Compare(a.Org, b.Org) })
-		return err
-	})
-	return got, err
-}
-
-func (n *nodeStore) Advance(ctx context.Context, step store.Step) (got store.Advanced, err error) {
-	w := n.p.w
-	if !step.Replay {
-		w.ledger.issued(n.p, &step)
-	}
-	givenUp := false
-	err = n.call(ctx, "advance", func() (err error) {
-		got, err = w.store.Advance(context.WithoutCancel(ctx), step)
-		if err == nil {
-			w.ledger.advanced(n.p, &step, &got)
-			if !givenUp { // else it was planned by what was true long ago
-				w.ledger.weighed(n.p, &step, &got)
-			}
-			n.p.claimed = len(got.Claimed) > 0
-		}
-		return err
-	})
-	if givenUp = true; err == nil {
-		w.ledger.answered(&step, &got)
-	}
-	return got, err
-}
-
-func (n *nodeStore) Heartbeat(ctx context.Context, node store.Node, lease time.Duration) error {
-	n.p.tells(node)
-	return n.call(ctx, "heartbeat", func() error {
-		err := n.p.w.store.Heartbeat(context.WithoutCancel(ctx), node, lease)
-		n.p.node = node.ID
-		if n.p.w.telling() {
-			n.p.w.tell("%s tells its shares: %v", n.p.name, node.Shares)
-		}
-		if err == nil {
-			n.p.w.ledger.leased(node, lease)
-		}
-		return err
-	})
-}
-
-func (n *nodeStore) Adopt(ctx context.Context, node string, limit int) (got []store.Claimed, err error) {
-	err = n.call(ctx, "adopt", func() (err error) {
-		got, err = n.p.w.store.Adopt(context.WithoutCancel(ctx), node, limit)
-		if err == nil {
-			n.p.w.ledger.adopted(node, got)
-		}
-		return err
-	})
-	if err == nil {
-		n.p.w.ledger.orphaned(n.p, got)
-	}
-	return got, err
-}
-
-func (n *nodeStore) Nodes(ctx context.Context) (got []store.Node, err error) {
-	err = n.call(ctx, "nodes", func() (err error) {
-		got, err = n.p.w.store.Nodes(context.WithoutCancel(ctx))
-		return err
-	})
-	return got, err
 }

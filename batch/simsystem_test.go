@@ -71,7 +71,7 @@ func (s simSystem) wait(ctx context.Context, b *bell, until time.Time) {
 			w.wakeAt(t, at)
 		}
 	}
-	w.suspend(t)
+	w.suspend(t) //nolint:contextcheck // what goes on meanwhile is not the caller's
 	if sb != nil {
 		sb.rung = false
 	}
@@ -92,12 +92,15 @@ func (s simSystem) sleep(ctx context.Context, d time.Duration) bool {
 }
 
 func (s simSystem) timeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	c := s.p.w.timeouts.new()
-	c.Context, c.p, c.end = ctx, s.p, s.p.w.now+int64(d)
+	c := s.p.w.pool.timeouts.take()
+	if c.stop == nil {
+		c.stop = c.cancel
+	}
+	c.Context, c.p, c.end, c.cancelled = ctx, s.p, s.p.w.now+int64(d), false
 	if outer, ok := ctx.(*simTimeout); ok {
 		c.end = min(c.end, outer.end)
 	}
-	return c, c.cancel
+	return c, c.stop
 }
 
 // simTimeout is a context that is over at a moment of virtual time.
@@ -107,9 +110,21 @@ type simTimeout struct {
 	p         *simProc
 	end       int64
 	cancelled bool
+	stop      context.CancelFunc // cancel, made once
 }
 
-func (c *simTimeout) cancel() { c.cancelled = true }
+// cancel is for who made it, once.
+func (c *simTimeout) cancel() {
+	const many = 256
+	c.cancelled = true
+	pool := c.p.w.pool
+	if pool.ended = append(pool.ended, c); len(pool.ended) == many {
+		for _, old := range pool.ended[:many/2] {
+			pool.timeouts.put(old)
+		}
+		pool.ended = append(pool.ended[:0], pool.ended[many/2:]...)
+	}
+}
 
 func (c *simTimeout) Deadline() (time.Time, bool) {
 	return c.p.clock().Add(time.Duration(c.end - c.p.w.now)), true

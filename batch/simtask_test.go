@@ -13,10 +13,12 @@ type simTask struct {
 	id   uint64
 	proc *simProc // nil: it belongs to the simulation itself
 	co   *coroutine
+	run  func()
 	at   int // its place in simProc.tasks
 	born int64
 
-	turn    uint32          // counts how often it went on
+	turn    uint32 // counts how often it went on, from first: what was meant for another task that was here before is too old
+	first   uint32
 	waiting context.Context //nolint:containedctx // of the wait that it is in; nil: of none, or it is to go on already
 	woken   bool            // an event is under way that has it go on now
 	bell    *simBell        // that it waits for
@@ -36,7 +38,7 @@ type coroutine struct {
 	next  func() (struct{}, bool)
 	stop  func()
 	yield func(struct{}) bool
-	run   func()
+	task  *simTask
 	panic any // what ended the latest task; nil: it returned
 }
 
@@ -67,12 +69,16 @@ func (p *coroutines) get() *coroutine {
 }
 
 func (c *coroutine) once() {
+	t := c.task
 	defer func() {
+		t.over = true
 		if r := recover(); r != nil && r != any(errKilled) {
 			c.panic = fmt.Sprintf("%v\n%s", r, debug.Stack())
 		}
 	}()
-	c.run()
+	if !t.killed {
+		t.run()
+	}
 }
 
 // close ends the coroutines, none of which may be in a task.
@@ -85,15 +91,10 @@ func (p *coroutines) close() {
 // spawn begins a task of a process, or of the simulation.
 func (w *simWorld) spawn(p *simProc, run func()) *simTask {
 	w.taskIDs++
-	t := &simTask{id: w.taskIDs, proc: p, born: w.now}
-	t.co = w.pool.get()
-	t.co.run = func() {
-		defer func() { t.over = true }()
-		if !t.killed {
-			run()
-		}
-	}
-	t.at = len(p.tasks)
+	t := w.pool.tasks.take()
+	first := t.turn + 1
+	*t = simTask{id: w.taskIDs, proc: p, co: w.pool.get(), run: run, at: len(p.tasks), born: w.now, turn: first, first: first}
+	t.co.task = t
 	p.tasks = append(p.tasks, t)
 	w.wake(t)
 	return t
@@ -115,7 +116,7 @@ func (w *simWorld) wakeAt(t *simTask, at int64) {
 
 // tie does not depend on the order in which events are made, so that a program which wakes several tasks
 // in the order of a map is simulated the same way every time.
-func (w *simWorld) tie(t *simTask) uint64 { return mix(w.seed ^ mix(t.id<<24^uint64(t.turn))) }
+func (w *simWorld) tie(t *simTask) uint64 { return mix(w.seed ^ mix(t.id<<24^uint64(t.turn-t.first))) }
 
 // mix is the finaliser of SplitMix64.
 func mix(x uint64) uint64 {
@@ -127,17 +128,21 @@ func mix(x uint64) uint64 {
 
 // resume has a task run until it waits or ends.
 func (w *simWorld) resume(t *simTask) {
-	t.turn++
-	t.waiting, t.woken = nil, false
-	if t.bell != nil {
-		t.bell.waiter, t.bell = nil, nil
-	}
+	t.goesOn()
 	before := w.current
 	w.current = t
 	t.co.next()
 	w.current = before
 	if t.over {
 		w.end(t)
+	}
+}
+
+func (t *simTask) goesOn() {
+	t.turn++
+	t.waiting, t.woken = nil, false
+	if t.bell != nil {
+		t.bell.waiter, t.bell = nil, nil
 	}
 }
 
@@ -150,13 +155,16 @@ func (w *simWorld) end(t *simTask) {
 		w.fail("a task panicked: %v", t.co.panic)
 		t.co.panic = nil
 	}
-	t.co.run = nil
+	t.co.task = nil
 	w.pool.idle = append(w.pool.idle, t.co)
+	w.pool.tasks.put(t)
 }
 
 // suspend has the task that runs wait until an event has it go on.
 func (w *simWorld) suspend(t *simTask) {
-	t.co.yield(struct{}{})
+	if !w.goOn(t) {
+		t.co.yield(struct{}{})
+	}
 	if t.killed {
 		panic(errKilled)
 	}

@@ -18,13 +18,17 @@ import (
 type simWorld struct {
 	seed uint64
 	rng  *rand.Rand
-	pool *coroutines
+	pool *simPool
 
 	now     int64
-	events  simHeap
+	events  *simAgenda
 	taskIDs uint64
 	current *simTask
 	steps   int // events of this moment, to notice one that never ends
+	until   int64
+	done    func() bool
+	stopped bool // done has said so
+	noticed bool // what the task that ran has cancelled
 
 	prof     profile
 	store    *memory.Store
@@ -36,9 +40,6 @@ type simWorld struct {
 	clients  simClients
 	orgs     []*simOrg
 
-	timeouts slab[simTimeout]
-	requests slab[request]
-
 	outside *simProc // tasks of the simulation itself
 	seen    *sometimes
 	failure string
@@ -48,14 +49,14 @@ type simWorld struct {
 	phase   string
 }
 
-func newSimWorld(seed uint64, pool *coroutines, seen *sometimes) *simWorld {
+func newSimWorld(seed uint64, pool *simPool, seen *sometimes) *simWorld {
 	w := &simWorld{seed: seed, pool: pool, seen: seen}
 	w.begin()
 	return w
 }
 
 // newSimWorldTraced makes one that keeps what happens.
-func newSimWorldTraced(seed uint64, pool *coroutines) *simWorld {
+func newSimWorldTraced(seed uint64, pool *simPool) *simWorld {
 	w := &simWorld{seed: seed, pool: pool, seen: &sometimes{}, trace: &strings.Builder{}}
 	w.begin()
 	return w
@@ -63,7 +64,8 @@ func newSimWorldTraced(seed uint64, pool *coroutines) *simWorld {
 
 func (w *simWorld) begin() {
 	w.rng = rand.New(rand.NewPCG(w.seed, 0x0d1a1))
-	w.events = make(simHeap, 0, 256)
+	w.events = &w.pool.events
+	w.events.clear()
 	w.prof = drawProfile(w.rng)
 	w.store = memory.NewAt(func() time.Time { return clockReading(w.now, w.now) })
 	w.ledger = newSimLedger(w)
@@ -80,21 +82,42 @@ func (w *simWorld) act(after time.Duration, what simAction) {
 
 // run has events happen until done says so, until there are none or until a time.
 func (w *simWorld) run(until int64, done func() bool) {
-	const most = 200_000 // events of one moment
-	for len(w.events) > 0 && w.failure == "" && w.events[0].at <= until {
-		e := w.events.pop()
-		if e.at > w.now {
-			w.now, w.steps = e.at, 0
-			if done() {
-				w.events.push(e)
-				return
-			}
-		}
-		if w.steps++; w.steps > most {
-			w.fail("time stands still: %d events in one moment", most)
+	w.until, w.done, w.stopped = until, done, false
+	for {
+		e, ok := w.due()
+		if !ok {
 			return
 		}
+		if w.come(); w.stopped {
+			return
+		}
+		_ = w.events.pop()
 		w.happen(&e)
+	}
+}
+
+// due returns the next event, which stays; false: none happens any more in this run.
+func (w *simWorld) due() (simEvent, bool) {
+	if w.stopped || w.failure != "" || w.events.empty() {
+		return simEvent{}, false
+	}
+	e := w.events.first()
+	return *e, e.at <= w.until
+}
+
+// come has the moment of the next event come.
+func (w *simWorld) come() {
+	const most = 200_000 // events of one moment
+	if at := w.events.first().at; at > w.now {
+		w.now, w.steps = at, 0
+		if w.done() {
+			w.stopped = true
+			return
+		}
+	}
+	if w.steps++; w.steps > most {
+		w.fail("time stands still: %d events in one moment", most)
+		w.stopped = true
 	}
 }
 
@@ -105,7 +128,7 @@ func (w *simWorld) happen(e *simEvent) {
 		e.do.act()
 		return
 	}
-	if t.over || t.turn != e.turn {
+	if e.stale() {
 		return
 	}
 	if t.proc.paused {
@@ -113,8 +136,52 @@ func (w *simWorld) happen(e *simEvent) {
 		return
 	}
 	w.note(t.id, uint64(w.now))
-	w.resume(t)
+	p := t.proc
+	w.noticed = false
+	w.resume(t) // which may be its end
+	if !w.noticed {
+		w.noticeCancelled(p)
+	}
+}
+
+// stale says that its task has gone on since, or has ended.
+func (e *simEvent) stale() bool { return e.task.over || e.task.turn != e.turn }
+
+// goOn has what happens next happen while a task waits, as long as that is nothing but requests at the store. True: then the
+// task itself is to go on. So it need not be left for that, which costs as much as all that happens.
+func (w *simWorld) goOn(t *simTask) bool {
+	if t.killed {
+		return false
+	}
+	w.current = nil
 	w.noticeCancelled(t.proc)
+	w.noticed = true
+	for {
+		e, ok := w.due()
+		if !ok {
+			return false
+		}
+		r, arrives := e.do.(*request)
+		mine := e.task == t && e.turn == t.turn && !t.proc.paused
+		if !mine && !arrives && (e.task == nil || !e.stale()) {
+			return false
+		}
+		if w.come(); w.stopped {
+			return false
+		}
+		_ = w.events.pop()
+		switch {
+		case arrives:
+			w.note(1, uint64(w.now))
+			r.act()
+		case mine:
+			w.note(t.id, uint64(w.now))
+			w.noticed = false
+			t.goesOn()
+			w.current = t
+			return true
+		}
+	}
 }
 
 // note adds to the hash of the play.

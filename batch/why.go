@@ -135,13 +135,18 @@ func (e *Engine) explain(ctx context.Context, b store.Batch) (Waiting, error) {
 	return w, nil
 }
 
-// dialled says whether an engine is alive that dials the region.
+// dialled says whether an engine is alive that dials the region and is, as far as is known here, not about to stop.
 func (e *Engine) dialled(ctx context.Context, region string) (bool, error) {
 	nodes, err := e.cfg.Store.Nodes(ctx)
 	if err != nil {
 		return false, fmt.Errorf("batch: nodes: %w", err)
 	}
+	s := e.current()
+	stops := s != nil && s.stops()
 	return slices.ContainsFunc(nodes, func(n store.Node) bool {
+		if stops && n.ID == s.node.ID {
+			return false
+		}
 		return len(n.Regions) == 0 || slices.Contains(n.Regions, region)
 	}), nil
 }
@@ -174,10 +179,8 @@ func (e *Engine) loopOf(org string) *loop {
 func (s *scheduler) explain(batchID string, now time.Time) (Waiting, bool) {
 	j := s.jobs[batchID]
 	switch {
-	case j == nil:
-		return Waiting{}, false
-	case s.draining:
-		return Waiting{Reason: WaitNotRunning, Detail: "the engine is stopping"}, true
+	case j == nil || !s.dials(j.batch.Region) || s.draining:
+		return Waiting{}, false // others dial it: the store shows what they do
 	case s.held:
 		return Waiting{Reason: WaitStore, Detail: "the engine waits for the store or the directory"}, true
 	case j.unable.reason == WaitDirectory:

@@ -283,3 +283,72 @@ func TestThePositionIsThatOfTheNextClaims(t *testing.T) {
 		}
 	})
 }
+
+// An engine that stops is not the only one: why somebody waits is then what the others do.
+func TestWhyWhileOneOfSeveralEnginesStops(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := fleet(t, dialer.Limits{})
+		w.cfg.DrainTimeout = time.Minute
+		w.script(0, 400, fake.Behaviour{Talk: 20 * time.Minute})
+		first, stopFirst := w.join()
+		w.engine = first
+		r := request(10)
+		r.Target = 2
+		b := w.createFor("a", r)
+		pass(5 * time.Second)
+		second, _ := w.join()
+		pass(20 * time.Second)
+		stopped := make(chan error)
+		go func() { stopped <- stopFirst() }()
+		pass(10 * time.Second)
+		for _, e := range []*batch.Engine{first, second} {
+			got, err := e.WhyBatch(t.Context(), "a", b.ID)
+			require.NoError(t, err)
+			require.Equal(t, batch.WaitBatchLimit, got.Reason, got.Detail)
+		}
+		require.NoError(t, <-stopped)
+	})
+}
+
+// One that stops and is the only one is as good as none.
+func TestWhyWhileTheOnlyEngineStops(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := fleet(t, dialer.Limits{})
+		w.cfg.DrainTimeout = time.Minute
+		w.script(0, 400, fake.Behaviour{Talk: 20 * time.Minute})
+		e, stop := w.join()
+		w.engine = e
+		r := request(10)
+		r.Target = 2
+		b := w.createFor("a", r)
+		pass(5 * time.Second)
+		stopped := make(chan error)
+		go func() { stopped <- stop() }()
+		pass(10 * time.Second)
+		got, err := e.WhyBatch(t.Context(), "a", b.ID)
+		require.NoError(t, err)
+		require.Equal(t, batch.WaitNotRunning, got.Reason, got.Detail)
+		require.NoError(t, <-stopped)
+	})
+}
+
+// An engine that does not dial a batch's region tells what can be seen in the store.
+func TestWhyOfAnotherRegionsBatch(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := regions(t, dialer.Limits{}, "EU")
+		dir := &directory{
+			orgs:   map[string]batch.Organisation{"a": {ConcurrencyLimit: 40}},
+			number: batch.Number{E164: "+442079460000", Carriers: []string{"fake"}, AnyRegion: true},
+		}
+		us := w.joinFor(dir, "US")
+		w.script(0, 400, fake.Behaviour{Talk: 20 * time.Minute})
+		r := request(60)
+		r.Target = 40
+		w.createIn("EU", r)
+		waits := w.createIn("EU", r)
+		pass(40 * time.Second)
+		got, err := us.WhyBatch(t.Context(), "a", waits.ID)
+		require.NoError(t, err)
+		require.Equal(t, batch.WaitOrgLimit, got.Reason, got.Detail)
+	})
+}

@@ -14,7 +14,9 @@ type Dialer interface {
 	//
 	// report is called as the call advances: from one goroutine at a time, each
 	// stage at most once, in order, and never after Dial has returned. It does not block.
-	// Every stage may be left out, since carriers lose messages; Outcome has the times.
+	// Every stage may be left out, since carriers lose messages; Outcome has the times. But a call of which
+	// Connected was not reported still rings, for all that the engine knows, and is ended some time after
+	// call.RingTimeout.
 	//
 	// The dialer keeps call.RingTimeout (outcome DialNoAnswer) and call.MaxDuration
 	// (outcome MaxDuration). The engine has a later deadline of its own for a dialer
