@@ -41,10 +41,13 @@ func (l *loop) follow(ctx context.Context, p *placement, resume bool) {
 			l.sched.returned(p, o, err, now)
 		})
 	}()
-	if resume {
+	switch now := l.sys.now(); {
+	case resume:
 		o, err = l.resume(ctx, p, r.report)
-	} else { // not a step deeper than need be: it is the stack of every call
-		p.start.use(l.sys.now())
+	case !l.s.leased(now): // the process has stood still, and others may have taken it over
+		err = errLeaseOver
+	default: // not a step deeper than need be: it is the stack of every call
+		p.start.use(now)
 		o, err = l.guard(ctx, p, p.carrier.dialer.Dial, r.report)
 	}
 }

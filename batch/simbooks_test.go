@@ -16,12 +16,7 @@ func (l *simLedger) begun(d *simDial, call dialer.Call) {
 	}
 	d.owner = c.owner
 	if c.over || c.owner != c.claimer || !l.alive(c.owner) {
-		// It was its own when it decided to. Only being stopped in between excuses it.
-		if t := l.w.current; t.born == l.w.now {
-			l.fail("%s dials %s, which is not its own any more", d.p.name, c.id)
-		}
-		l.w.seen.branch(dialledTooLate)
-		d.owner = "" // nobody knows of it who could count it
+		l.fail("%s dials %s, which is not its own any more", d.p.name, c.id)
 		return
 	}
 	if c.carrier != d.c.name {

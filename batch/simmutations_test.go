@@ -182,6 +182,10 @@ func simMutations() []mutation {
 			"if e.Status == fsm.Queued && !c.HangUpAt.IsZero() {", "if false {",
 		},
 		{
+			"what was claimed under a lease that ran out meanwhile is dialled", "call.go",
+			"	case !l.s.leased(now): // the", "	case false: // the",
+		},
+		{
 			"a call is kept that its carrier cannot resume", "attempt.go",
 			"		s.ended(a.id, dialer.Outcome{}, errOrphan, now)\n", "		s.setDeadline(a, now.Add(b.RingTimeout+s.grace))\n",
 		},

@@ -33,10 +33,9 @@ func (c *simCarrier) leak() {
 	p.at = c.w.now
 }
 
-// paced judges a call that an engine hands to its dialer, however long the store took to agree. What a process does
-// that stood still from before it handed the call over until its lease had run out is in nobody's power.
+// paced judges a call that an engine hands to its dialer, however long the store took to agree.
 func (l *simLedger) paced(p *simProc, c *simCarrier) {
-	if c.limits.CPS == 0 || !l.alive(p.node) {
+	if c.limits.CPS == 0 {
 		return
 	}
 	c.leak()

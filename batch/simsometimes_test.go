@@ -31,7 +31,6 @@ const (
 	cancelledCall
 	placedAfterHangUp
 	lastedTooLong
-	dialledTooLate
 	slotTakenBack
 	wentOnUnknown
 	dialerPanicked
@@ -64,7 +63,7 @@ func (b branch) String() string {
 		"an attempt went on over another carrier", "an attempt waited for another carrier", "a carrier rested",
 		"a caller rested", "a breaker tripped", "a recipient was queued again", "a batch was cancelled during a dispatch",
 		"a call was cancelled before it was placed", "a call was cancelled", "a call was placed after its end was asked for",
-		"a call lasted as long as it may", "a paused node dialled what was not its own any more",
+		"a call lasted as long as it may",
 		"a slot was taken back from a dialer", "a call of unknown fate went on", "a dialer panicked",
 		"a dialer was left behind", "a carrier was asked again about a call", "a heartbeat failed",
 		"a step was repeated", "a node stopped as asked", "a retry under a key", "a retry without a key",

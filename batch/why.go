@@ -195,7 +195,7 @@ func (s *scheduler) explain(batchID string, now time.Time) (Waiting, bool) {
 	case now.Before(j.restUntil):
 		return Waiting{
 			Reason: WaitPacing, Until: stored(j.restUntil),
-			Detail: "the carriers were not asked to call those that are left, and are not for a while",
+			Detail: "the carriers were not asked to call those that are left, or refused them, and are left alone for a while",
 		}, true
 	case s.full:
 		return Waiting{Reason: WaitOrgLimit, Detail: fmt.Sprintf("the organisation's limit of %d is in use", s.limit)}, true
