@@ -13,8 +13,8 @@
 // a synchronous one, see SCALING.md.
 //
 // Leases run by the database's clock (clock_timestamp): this package never asks its own process for
-// the time. A node whose lease has run out when its step is begun writes nothing. Keep the clocks of a primary and its standbys
-// together, as for anything else: after a failover it is the new primary's that counts.
+// the time. A node whose lease has run out when its step is begun writes nothing. Keep the clocks of a primary and its
+// standbys together, as for anything else: after a failover it is the new primary's that counts.
 //
 // # Durability, and commits whose answer is lost
 //

@@ -57,7 +57,7 @@ const (
 		"c.hang_up_at IS NOT NULL, c.status, false, " + callTexts + `
 	FROM (SELECT unnest($2::integer[]) AS batch, unnest($3::integer[]) AS idx) v
 	JOIN outdial.flights c ON c.org = $1 AND c.batch = v.batch AND c.idx = v.idx
-	WHERE (SELECT o.rev FROM outdial.organisations o WHERE o.org = $1) <> $4`
+	WHERE (SELECT o.rev FROM outdial.organisations o WHERE o.org = $1) <> $4 OR pg_postmaster_start_time() <> $5`
 
 	selectEndedCalls = "SELECT c.id, c.batch, c.idx, c.attempt, c.owner, c.dispatched_at, " +
 		"c.hang_up_at IS NOT NULL, " + callFields + `
@@ -78,7 +78,8 @@ func (t *turn) askCalls(trip *trip) {
 		}
 	}
 	if len(indexes) > 0 {
-		trip.each(t.keepCall, selectKnownCalls, t.org.key, batches, indexes, t.known.rev)
+		trip.each(t.keepCall, selectKnownCalls, t.org.key, batches, indexes, t.known.rev,
+			moment(t.known.server))
 	}
 	if len(ids) == 0 {
 		return

@@ -1,6 +1,10 @@
 package postgres
 
-import "sync"
+import (
+	"maps"
+	"sync"
+	"time"
+)
 
 // known is what this process knows of the calls that a node has in flight of an organisation: what its last step left
 // of those that the step was about, and what was known before of the others.
@@ -8,11 +12,13 @@ import "sync"
 // It is true of the revision at which that step left the organisation: whoever changes a flight moves it, but for
 // Adopt, which changes owners alone. That takes nothing from a node whose lease runs. Should it have done so all the
 // same, because the clock of the database went back, then the statements that write do not find all of the calls, and
-// undo the transaction: see flightArrays.
+// undo the transaction: see flightArrays. A revision can come again at another server that lacks the latest commits of
+// the one before, or with a backup that was restored: so it is that of a server, too.
 type known struct {
-	owner string
-	rev   int64
-	calls map[string]*call // by id
+	owner  string
+	rev    int64
+	server time.Time        // when the server started
+	calls  map[string]*call // by id
 }
 
 // knowledge is what a Store knows of all organisations. A step takes what is known of its own and brings back what it
@@ -45,9 +51,18 @@ func (k *knowledge) take(org int64, owner string) *known {
 }
 
 // put keeps what is known of an organisation that was taken, as long as it has calls in flight and if there is room.
+// Where there is none, what other nodes knew goes: a session that has lost its lease takes no step any more.
 func (k *knowledge) put(org int64, n *known) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.size+len(n.calls) > knowledgeSize {
+		maps.DeleteFunc(k.orgs, func(_ int64, o *known) bool {
+			if o.owner != n.owner {
+				k.size -= len(o.calls)
+			}
+			return o.owner != n.owner
+		})
+	}
 	if len(n.calls) == 0 || k.size+len(n.calls) > knowledgeSize {
 		return
 	}
@@ -59,7 +74,7 @@ func newKnown(owner string) *known { return &known{owner: owner, rev: -1, calls:
 
 // recall takes up what is known of the calls that the events are about, if it is true.
 func (t *turn) recall() {
-	if t.step.Replay || t.known.rev != t.org.rev {
+	if t.step.Replay || t.known.rev != t.org.rev || !t.known.server.Equal(t.org.server) {
 		t.known = newKnown(t.step.Owner) // what was read just now is all
 		return
 	}
@@ -73,7 +88,7 @@ func (t *turn) recall() {
 // learn is what is known once the step is written.
 func (t *turn) learn() *known {
 	n := t.known
-	n.rev = t.org.rev
+	n.rev, n.server = t.org.rev, t.org.server
 	for id, c := range t.calls {
 		if c.over || !c.now.status.InFlight() || c.owner != t.owner.key {
 			delete(n.calls, id)

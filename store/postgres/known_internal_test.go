@@ -29,3 +29,22 @@ func TestKnowledgeIsBounded(t *testing.T) {
 	require.Zero(t, k.size)
 	require.Empty(t, k.orgs)
 }
+
+// What a session knew that has lost its lease is in nobody's way.
+func TestKnowledgeOfOthersMakesRoom(t *testing.T) {
+	t.Parallel()
+	k := newKnowledge()
+	for i := range int64(4) {
+		n := newKnown("node_" + strconv.FormatInt(i%2, 10))
+		for c := range knowledgeSize / 4 {
+			n.calls[strconv.Itoa(c)] = &call{}
+		}
+		k.put(i, n)
+	}
+	n := newKnown("node_1")
+	n.rev, n.calls["call"] = 7, &call{}
+	k.put(9, n)
+	require.Equal(t, int64(7), k.take(9, "node_1").rev)
+	require.Len(t, k.orgs, 2, "the node's own stay")
+	require.Equal(t, knowledgeSize/2, k.size)
+}

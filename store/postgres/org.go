@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/outdial/outdial/fsm"
 )
@@ -29,13 +30,14 @@ type org struct {
 	queued   int64
 	inFlight int
 	batches  int32
-	known    bool // it has a row
+	server   time.Time // when the server started that has said this
+	known    bool      // it has a row
 }
 
 const (
 	makeOrg = `INSERT INTO outdial.organisations (org, rev, queued, in_flight, batches, active, id)
 		VALUES ($1, 0, 0, 0, 0, false, $2) ON CONFLICT (org) DO NOTHING`
-	lockOrg = `SELECT rev, queued, in_flight, batches FROM outdial.organisations
+	lockOrg = `SELECT rev, queued, in_flight, batches, pg_postmaster_start_time() FROM outdial.organisations
 		WHERE org = $1 AND id = $2 FOR NO KEY UPDATE`
 	saveOrg = `UPDATE outdial.organisations SET rev = $2, queued = $3, in_flight = $4, batches = $5, active = $6
 		WHERE org = $1`
@@ -45,7 +47,9 @@ const (
 // one before; what is asked behind it in the same trip sees all that it has written.
 func (t *trip) lock(id string) *org {
 	o := &org{key: orgKey(id)}
-	t.find(&o.known, lockOrg, []any{o.key, raw(id)}, []any{&o.rev, &o.queued, &o.inFlight, &o.batches})
+	t.find(&o.known, lockOrg, []any{o.key, raw(id)}, []any{
+		&o.rev, &o.queued, &o.inFlight, &o.batches, (*instant)(&o.server),
+	})
 	return o
 }
 

@@ -54,17 +54,23 @@ func (s *Store) recount(ctx context.Context, orgs []int64) error {
 	}
 	for _, id := range wrong {
 		s.log.Warn("postgres: the counters of an organisation were wrong and are counted again", "org", id)
-		err := s.writers.do(ctx, id, func(ctx context.Context) error {
-			return s.transact(ctx, func(ctx context.Context, w *work) error {
-				r := &repair{work: w, id: id, batches: map[int32]*batch{}}
-				return r.run(ctx)
-			})
-		})
-		if err != nil {
+		if err := s.repair(ctx, id); err != nil {
 			return fmt.Errorf("count again for organisation %s: %w", id, err)
 		}
 	}
 	return nil
+}
+
+// repair waits no longer than a method does for who writes to the organisation.
+func (s *Store) repair(ctx context.Context, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	return s.writers.do(ctx, id, func(ctx context.Context) error {
+		return s.transact(ctx, func(ctx context.Context, w *work) error {
+			r := &repair{work: w, id: id, batches: map[int32]*batch{}}
+			return r.run(ctx)
+		})
+	})
 }
 
 // recountLater does so for organisations that were taken over from, whose caller must not wait.

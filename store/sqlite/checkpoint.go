@@ -16,7 +16,7 @@ const (
 	// lookInterval is the time between two looks at the log, while there are commits.
 	lookInterval = 50 * time.Millisecond
 
-	// restFrames are so few that whoever writes waits a millisecond or two for them.
+	// restFrames are so few that whoever writes waits some milliseconds for them, most of it for the database's sync.
 	restFrames = 200
 
 	// maxCopies at once: each leaves what was written meanwhile, which is a part of what it copied.
@@ -86,7 +86,9 @@ func (k *checkpointer) run(ctx context.Context) {
 			continue
 		}
 		k.log.Warn("sqlite: the log could not be copied into the database", "error", err)
-		k.failed.Store(isIOError(err))
+		if isIOError(err) {
+			k.failed.Store(true) // until the writer has opened the file again
+		}
 		k.drop()
 		select {
 		case <-time.After(failedRest):
@@ -119,7 +121,11 @@ func (k *checkpointer) look(ctx context.Context) (err error) {
 		return err
 	}
 	for range maxCopies {
-		if l, err = k.conn.checkpoint(ctx, "PASSIVE"); err != nil || l.left() <= restFrames {
+		if _, err = k.conn.checkpoint(ctx, "PASSIVE"); err != nil {
+			break
+		}
+		// A copy tells what the log was when it began; what was written meanwhile is left, too.
+		if l, err = k.conn.checkpoint(ctx, "NOOP"); err != nil || l.left() <= restFrames {
 			break
 		}
 	}
