@@ -15,17 +15,18 @@ import (
 // directoryBook is what the host's directory said, for as long as it may be believed. Only the loop's goroutine uses
 // it.
 type directoryBook struct {
-	begun   time.Time   // when it was last asked; zero: it is to be asked at once
-	asked   time.Time   // when it was asked that has answered all
-	knew    *carrierSet // the carriers that there were then
-	ended   time.Time   // when it had
-	asking  bool        // it is being asked
-	rolling bool        // and was so just before
-	unsure  bool        // it failed, or said that something is missing: ask again
-	failing bool        // it failed: what it said before counts
-	said    map[question]said
-	agents  map[string]dialer.Agent
-	numbers map[string]Number
+	begun    time.Time   // when it was last asked; zero: it is to be asked at once
+	asked    time.Time   // when it was asked that has answered all
+	knew     *carrierSet // the carriers that there were then
+	ended    time.Time   // when it had
+	asking   bool        // it is being asked
+	limiting bool        // the limit is being asked for by itself
+	rolling  bool        // and was so just before
+	unsure   bool        // it failed, or said that something is missing: ask again
+	failing  bool        // it failed: what it said before counts
+	said     map[question]said
+	agents   map[string]dialer.Agent
+	numbers  map[string]Number
 }
 
 // question is what the directory is asked for.
@@ -88,6 +89,9 @@ const (
 func (l *loop) consult(ctx context.Context) {
 	now := l.sys.now()
 	set := l.s.e.carriers.now.Load()
+	if l.book.asking {
+		l.askLimit(ctx, now)
+	}
 	if l.book.asking || (now.Sub(l.book.begun) < l.s.e.cfg.DirectoryTTL && l.book.knew == set) {
 		return // where the carriers are others, the numbers may name others, too
 	}
@@ -102,6 +106,22 @@ func (l *loop) consult(ctx context.Context) {
 	for range a.askers {
 		l.helpers.begin(func() { a.ask(ctx) })
 	}
+}
+
+// askLimit asks for the limit by itself while a round is under way, whose askers may all be held up.
+func (l *loop) askLimit(ctx context.Context, now time.Time) {
+	q := question{anOrganisation, l.org.id}
+	if l.book.limiting || now.Sub(l.book.said[q].begun) < l.s.e.cfg.DirectoryTTL {
+		return
+	}
+	l.book.limiting = true
+	l.helpers.begin(func() {
+		one := l.ask(ctx, q)
+		l.post(func(now time.Time) {
+			l.book.limiting = false
+			l.learn(&asking{l: l}, []answer{one}, false, now)
+		})
+	})
 }
 
 // questions are those about the agents and numbers of the batches that are open.
@@ -127,8 +147,6 @@ func (l *loop) needed() map[question]bool {
 // ask asks until no question is left.
 func (a *asking) ask(ctx context.Context) {
 	defer a.end() // also where the directory ends its goroutine
-	ctx, cancel := a.l.sys.timeout(ctx, a.l.s.e.cfg.StoreTimeout)
-	defer cancel()
 	for q, ok := a.next(); ok; q, ok = a.next() {
 		a.hear(a.l.ask(ctx, q))
 	}
@@ -150,6 +168,8 @@ func (a *asking) next() (question, bool) {
 }
 
 func (l *loop) ask(ctx context.Context, q question) answer {
+	ctx, cancel := l.sys.timeout(ctx, l.s.e.cfg.StoreTimeout)
+	defer cancel()
 	a := answer{question: q, begun: l.sys.now()}
 	switch q.kind {
 	case anOrganisation:

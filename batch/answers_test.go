@@ -206,3 +206,87 @@ func TestAnAnswerFromBeforeAPauseDoesNotCount(t *testing.T) {
 	require.True(t, l.fresh(j, now))
 	require.False(t, l.fresh(j, now.Add(time.Nanosecond)))
 }
+
+// oneHangs has no answer about one agent.
+type oneHangs struct{ *slowDirectory }
+
+func (d oneHangs) Agent(ctx context.Context, org, id string) (dialer.Agent, error) {
+	if id == "agent0" && d.asked(id) {
+		<-ctx.Done()
+		return dialer.Agent{}, ctx.Err()
+	}
+	return d.slowDirectory.Agent(ctx, org, id)
+}
+
+func (d *slowDirectory) asked(id string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return !d.agentAt[id].IsZero()
+}
+
+// An agent about whom the directory never answers again stops nobody else's batches.
+func TestOneAnswerThatNeverComesStopsNobodyElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const agents = 40
+		d := oneHangs{&slowDirectory{perAgent: 100 * time.Millisecond, limit: 1000, agentAt: map[string]time.Time{}}}
+		e, err := New(Config{Store: memory.New(), Directory: d, Dialers: map[string]dialer.Dialer{"x": d}})
+		require.NoError(t, err)
+		createEach(t, e, agents, 400)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- e.Run(ctx) }()
+		wait(2 * time.Minute)
+		all, err := e.Batches(t.Context(), store.BatchQuery{Org: "o"})
+		require.NoError(t, err)
+		for _, b := range all {
+			if b.AgentID != "agent0" {
+				require.Greater(t, b.Counts.Scheduled()-b.Counts.Queued, 80, "of a call a second in two minutes: %s", b.AgentID)
+				continue
+			}
+			w, err := e.WhyBatch(t.Context(), "o", b.ID)
+			require.NoError(t, err)
+			require.Equal(t, WaitDirectory, w.Reason, w.Detail)
+		}
+		cancel()
+		require.NoError(t, <-done)
+	})
+}
+
+// polite gives a question up when it has to.
+type polite struct{ *slowDirectory }
+
+func (d polite) Agent(ctx context.Context, _, id string) (dialer.Agent, error) {
+	select {
+	case <-ctx.Done():
+		return dialer.Agent{}, ctx.Err()
+	case <-time.After(d.perAgent):
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.agentAt[id] = time.Now()
+	return dialer.Agent{ID: id}, nil
+}
+
+// Each question has the store's timeout, not all of them together: or the last ones would never be answered.
+func TestNoQuestionIsTooLateInItsRound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := polite{&slowDirectory{perAgent: 190 * time.Millisecond, limit: 400, agentAt: map[string]time.Time{}}}
+		e, err := New(Config{
+			Store: memory.New(), Directory: d, StoreTimeout: 5 * time.Second, Dialers: map[string]dialer.Dialer{"x": d},
+		})
+		require.NoError(t, err)
+		createEach(t, e, 400, 10)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- e.Run(ctx) }()
+		wait(3 * time.Minute)
+		all, err := e.Batches(t.Context(), store.BatchQuery{Org: "o", Limit: 500})
+		require.NoError(t, err)
+		require.Len(t, all, 400)
+		for _, b := range all {
+			require.NotEqual(t, b.Counts.Scheduled(), b.Counts.Queued, "nobody was dialled: %s", b.AgentID)
+		}
+		cancel()
+		require.NoError(t, <-done)
+	})
+}

@@ -113,6 +113,9 @@ type refusal struct {
 func (c *carrier) try(s *seat, from dialer.Phone, now time.Time, units int) (refusal, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.channels != nil && units > c.most { // it would wait for ever, and all others behind it, at other nodes as well
+		return refusal{reason: WaitNoCarrier}, false
+	}
 	c.asks(s, units, now)
 	if c.gone { // a moment ago: whoever asks is told
 		return refusal{reason: WaitNoCarrier}, false
@@ -130,9 +133,6 @@ func (c *carrier) try(s *seat, from dialer.Phone, now time.Time, units int) (ref
 		}
 		c.watch(s)
 		return refusal{reason: WaitChannels}, false
-	}
-	if c.channels != nil && units > c.most { // it would wait for ever, and all others behind it
-		return refusal{reason: WaitNoCarrier}, false
 	}
 	if s.granted && c.channels.owes() {
 		c.withdraw(s)

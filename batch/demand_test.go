@@ -261,3 +261,45 @@ func TestOneHeavyCallDoesNotDivideACarrierForEver(t *testing.T) {
 		require.Less(t, idle, 15, "two channels for each of two nodes")
 	})
 }
+
+// heavy is a directory whose number needs that many channels.
+type heavy struct {
+	*directory
+
+	channels int
+}
+
+func (d heavy) Number(ctx context.Context, org, id string) (batch.Number, error) {
+	n, err := d.directory.Number(ctx, org, id)
+	n.Channels = d.channels
+	return n, err
+}
+
+// A call that needs more channels than its carrier has is never placed, and takes nothing from other nodes' calls.
+func TestACallThatFitsNoCarrierTakesNothingFromOthers(t *testing.T) {
+	completed := map[bool]int{}
+	for _, beside := range []bool{false, true} {
+		bubble(t, func(t *testing.T) {
+			w := newWorld(t, dialer.Limits{Channels: 4})
+			w.dir.set(func(d *directory) {
+				d.orgs["a"], d.orgs["b"] = batch.Organisation{ConcurrencyLimit: 40}, batch.Organisation{ConcurrencyLimit: 40}
+				d.number.AnyRegion = true
+			})
+			w.script(0, 4000, fake.Behaviour{Talk: time.Second})
+			w.joinFor(heavy{w.dir, 9}, "US")
+			w.joinFor(w.dir, "EU")
+			pass(time.Minute)
+			if beside {
+				r := request(1)
+				r.Region = "US"
+				w.createFor("a", r)
+			}
+			r := request(0)
+			r.Recipients, r.Region, r.Target = numbers(500, 3000), "EU", 40
+			b := w.createFor("b", r)
+			pass(5 * time.Minute)
+			completed[beside] = w.batchOf("b", b.ID).Counts.Completed
+		})
+	}
+	require.InEpsilon(t, completed[false], completed[true], 0.05)
+}

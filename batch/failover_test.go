@@ -531,7 +531,7 @@ func TestWhoIsPutOffWaitsForNoOtherCarrier(t *testing.T) {
 		require.NotEmpty(t, second.calls(), "the second carrier rests")
 		first.refusing(&dialer.UnavailableError{Cause: fmt.Errorf("%w: calls under way may use it up", dialer.ErrNotAsked)})
 		b := w.create(request(1))
-		pass(time.Second)
+		pass(1500 * time.Millisecond) // not when it is tried again
 		require.Equal(t, fsm.Queued, w.recipients(b.ID)[0].Status)
 		first.refusing(nil)
 		w.awaitOver(b.ID, 5*time.Minute)

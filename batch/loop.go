@@ -285,6 +285,9 @@ func (l *loop) wakeAt() time.Time {
 	if asks && len(l.sched.jobs) > 0 && !l.book.asking {
 		at = earliest(at, l.book.begun.Add(l.s.e.cfg.DirectoryTTL))
 	}
+	if l.book.asking && !l.book.limiting && len(l.sched.jobs) > 0 {
+		at = earliest(at, l.book.said[question{anOrganisation, l.org.id}].begun.Add(l.s.e.cfg.DirectoryTTL))
+	}
 	switch {
 	case at.IsZero() && l.sched.idle():
 		return at

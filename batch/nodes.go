@@ -102,7 +102,7 @@ func (s *session) renew(ctx context.Context) error {
 }
 
 func (s *session) nodes(ctx context.Context) ([]store.Node, error) {
-	ctx, cancel := s.e.sys.timeout(ctx, s.e.cfg.StoreTimeout)
+	ctx, cancel := s.e.sys.timeout(ctx, s.patience()) // the next heartbeat comes behind it
 	defer cancel()
 	return s.e.cfg.Store.Nodes(ctx)
 }

@@ -57,7 +57,10 @@ func (s *scheduler) share(now time.Time) {
 			return
 		}
 		if !s.fresh(j, now) {
-			s.stale = append(s.stale, j)
+			if !j.stale {
+				j.stale = true
+				s.stale = append(s.stale, j)
+			}
 			j.route.line.drop(j) // until the directory has answered
 			s.relist(j.route)
 			continue

@@ -117,8 +117,13 @@ func (s *session) counted() {
 
 // begin lets calls begin.
 func (s *session) begin() {
-	if s.ready.CompareAndSwap(false, true) {
+	s.mu.Lock()
+	begins := !s.fenced.Load() && s.ready.CompareAndSwap(false, true)
+	if begins {
 		s.e.releaseDialers() // who was taken over holds them by now
+	}
+	s.mu.Unlock()
+	if begins {
 		for _, l := range s.running() {
 			l.ring()
 		}

@@ -101,10 +101,15 @@ func newNodeID(random io.Reader) (string, error) {
 	return fmt.Sprintf("node_%x", id), nil
 }
 
-func (s *session) heartbeat(ctx context.Context, lease time.Duration) error {
-	// Not as long as the lease lasts: one answer that never comes must not cost it.
+// patience is how long what a heartbeat waits for may take. Not as long as the lease lasts: one answer that never
+// comes must not cost it.
+func (s *session) patience() time.Duration {
 	const perLease = 3
-	ctx, cancel := s.e.sys.timeout(ctx, min(s.e.cfg.StoreTimeout, s.e.cfg.Lease/perLease))
+	return min(s.e.cfg.StoreTimeout, s.e.cfg.Lease/perLease)
+}
+
+func (s *session) heartbeat(ctx context.Context, lease time.Duration) error {
+	ctx, cancel := s.e.sys.timeout(ctx, s.patience())
 	defer cancel()
 	begun := s.e.sys.now()
 	node := s.node
@@ -114,8 +119,8 @@ func (s *session) heartbeat(ctx context.Context, lease time.Duration) error {
 		return err
 	}
 	until := begun.Add(lease)
-	if before := s.until.Swap(&until); before != nil && begun.After(*before) {
-		for _, l := range s.running() { // they have begun no call meanwhile
+	if before := s.until.Swap(&until); before != nil && s.e.sys.now().After(*before) {
+		for _, l := range s.running() { // those that took a turn meanwhile have begun no call
 			l.ring()
 		}
 	}

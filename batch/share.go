@@ -38,10 +38,11 @@ type job struct {
 	passed float64 // the same among the batches of all carriers; see routeBefore
 	pace   pacing  // how fast it goes, for estimates
 
-	planned int // its latest plan in scheduler.planned, plus 1
-	inLine  int // place in its route's queue
-	inDue   int // place among the scheduled
-	inRest  int // place among those that rest
+	stale   bool // it would get a unit, but what the directory said of it is too old
+	planned int  // its latest plan in scheduler.planned, plus 1
+	inLine  int  // place in its route's queue
+	inDue   int  // place among the scheduled
+	inRest  int  // place among those that rest
 }
 
 // before says which batch gets the next free unit: the one that has the fewest calls in
@@ -106,6 +107,7 @@ func (s *scheduler) relearn(now time.Time) {
 	stale := s.stale
 	s.stale = nil
 	for _, j := range stale {
+		j.stale = false
 		if s.jobs[j.batch.ID] == j {
 			s.enlist(j, now)
 		}

@@ -175,7 +175,7 @@ func simMutations() []mutation {
 		},
 		{
 			"who is to end a call by another node's word does not", "refresh.go",
-			"		l.sched.cancel(c.ID, dialer.HangUp(dialer.APICancelled), now)\n", "		_, _ = c, now\n",
+			"		l.sched.cancel(c.ID, dialer.HangUp(dialer.APICancelled), now)\n", "		_, _, _ = c, now, dialer.APICancelled\n",
 		},
 		{
 			"a refused call that was cancelled after its node died is placed again", memory + "event.go",
@@ -214,8 +214,9 @@ func TestSimMutations(t *testing.T) {
 		t.Skip("run with -mutations, which takes some minutes")
 	}
 	for _, m := range simMutations() {
-		found := m.hunt(t)
-		fmt.Println(found) // as it comes, since all of them take minutes
+		t.Run(m.bug, func(t *testing.T) {
+			fmt.Println(m.hunt(t)) // as it comes, since all of them take minutes
+		})
 	}
 }
 

@@ -199,6 +199,8 @@ func (s *scheduler) explain(batchID string, now time.Time) (Waiting, bool) {
 		}, true
 	case s.full:
 		return Waiting{Reason: WaitOrgLimit, Detail: fmt.Sprintf("the organisation's limit of %d is in use", s.limit)}, true
+	case j.stale:
+		return Waiting{Reason: WaitDirectory, Detail: "the directory has not answered for a while"}, true
 	case j.route == nil:
 		return Waiting{Reason: WaitItsTurn, Detail: "the batch has just been created"}, true
 	case j.route.blocked.reason != "":

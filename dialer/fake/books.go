@@ -144,9 +144,10 @@ func (b Books) WithoutProcess(pid int, died time.Time) Books {
 	live := map[string]Entry{}
 	at := 0 // where in the entries it died
 	for i, e := range b.Entries {
-		if !e.At.After(died) {
-			at = i + 1
+		if e.At.After(died) {
+			continue // another process may have its id by now
 		}
+		at = i + 1
 		if e.PID == pid && e.Event == Placed {
 			live[e.Call] = e
 		}

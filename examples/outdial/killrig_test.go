@@ -58,9 +58,18 @@ func TestKillNodes(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "outdial.exe")
 	out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput()
 	require.NoError(t, err, string(out))
-	t.Run("SQLite", func(t *testing.T) { newRig(t, binary, 1, "").kill() })
-	t.Run("PostgreSQL", func(t *testing.T) { newRig(t, binary, 1, newPostgres(t)).kill() })
-	t.Run("PostgreSQL, three nodes", func(t *testing.T) { newRig(t, binary, 3, newPostgres(t)).kill() })
+	t.Run("SQLite", func(t *testing.T) {
+		t.Parallel()
+		newRig(t, binary, 1, "").kill()
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		t.Parallel()
+		newRig(t, binary, 1, newPostgres(t)).kill()
+	})
+	t.Run("PostgreSQL, three nodes", func(t *testing.T) {
+		t.Parallel()
+		newRig(t, binary, 3, newPostgres(t)).kill()
+	})
 }
 
 // rig is what is killed, and who watches.
@@ -97,7 +106,7 @@ type rigNode struct {
 
 func newRig(t *testing.T, binary string, nodes int, postgres string) *rig {
 	t.Helper()
-	const few, many = 6, 25
+	const few, many = 6, 60
 	total := *killCount
 	if total == 0 {
 		total = few

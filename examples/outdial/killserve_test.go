@@ -74,7 +74,7 @@ func freeAddress(t *testing.T) string {
 	return ""
 }
 
-//nolint:gochecknoglobals // ports are the machine's
+// portsGiven are global because ports are the machine's.
 var portsGiven sync.Map
 
 // start starts the server.
@@ -121,7 +121,7 @@ func (s *serveKiller) client() {
 		return
 	}
 	defer c.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute+time.Duration(s.total)*time.Second)
 	defer cancel()
 	for s.more() {
 		b := s.request()

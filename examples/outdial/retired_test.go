@@ -25,6 +25,8 @@ func (s *served) rereads(said string) {
 
 // TestWhatComesForAProcessThatHasTheCarrierNoMore has everything that Twilio sends reach a process without a call, whose
 // configuration has the carrier otherwise by now, or not at all.
+//
+//nolint:tparallel // they share a database, in which each would take over the others' calls
 func TestWhatComesForAProcessThatHasTheCarrierNoMore(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	address := newPostgres(t)
