@@ -113,7 +113,7 @@ func TestWhatACarrierSendsToTheWrongProcess(t *testing.T) {
 	w, b, a := newWorld(t, fast), newBalancer(t), newStudio(t)
 	carrier := newTwilio(t, b.address(), 2*time.Second) // or they hang up before their audio has come
 	w.write("config.yaml", swapConfig(a.url(), carrier.url()))
-	one, two := w.serveOver(address, "--lease", "2s").ready(), w.serveOver(address, "--lease", "2s").ready()
+	one, two := w.serveOver(address, "--lease", "5s").ready(), w.serveOver(address, "--lease", "5s").ready()
 	out := &wrong{t: t, store: openStore(t, address), nodes: []string{one.url, two.url}, count: map[string]int{}}
 	b.sendsTo(out.choose)
 	one.eventually(func() bool { // each has its share of the carrier
