@@ -106,7 +106,7 @@ type rigNode struct {
 
 func newRig(t *testing.T, binary string, nodes int, postgres string) *rig {
 	t.Helper()
-	const few, many = 6, 25
+	const few, many = 6, 10
 	total := *killCount
 	if total == 0 {
 		total = few
