@@ -1,5 +1,7 @@
 package batch
 
+import "time"
+
 // A carrier whose name was taken away ends its calls over its dialer, which the host closes when the last of
 // them has left it. A session that loses its lease leaves them all at once, and its successor takes them up again: so
 // every dialer is kept until it has.
@@ -87,4 +89,62 @@ func (e *Engine) releaseDialers() {
 	for _, release := range kept {
 		release()
 	}
+}
+
+// hold says that a call's dialer is being used, until drop.
+func (c *carrier) hold() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.users++
+}
+
+func (c *carrier) drop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.leaveOne()
+}
+
+func (c *carrier) leaveOne() {
+	c.users--
+	if c.users > 0 || !c.gone {
+		return
+	}
+	for _, over := range c.over {
+		over()
+	}
+	c.over = nil
+}
+
+// inUse says whether calls still hold channels under the name, or the dialer is used.
+func (c *carrier) inUse() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.users > 0 || c.before > 0
+}
+
+// revive takes a carrier back that was taken away. Other nodes may have its share by now.
+func (c *carrier) revive(shared bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if shared {
+		c.setShare(0)
+	}
+	c.gone = false
+}
+
+// replace has the calls of c end as they are. Those that begin are heir's, which may be nil. over is
+// called once nobody uses the dialer any more; it does not block.
+func (c *carrier) replace(heir *carrier, now time.Time, over func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	present := !c.gone
+	c.gone = true
+	c.over = append(c.over, over)
+	if c.heir = heir; heir != nil {
+		heir.inherited(c.units + c.before)
+		heir.goOn(c, present, now)
+	}
+	c.wakeAll() // they find the heir when they ask again
+	c.users++
+	c.leaveOne()
 }
