@@ -198,5 +198,5 @@ carriers:
 	require.NoError(t, err)
 	close(e.retired)
 	require.Eventually(t, func() bool { return errors.Is(refusal("+33142685300"), dialer.ErrForbidden) },
-		5*time.Second, time.Millisecond)
+		time.Minute, time.Millisecond)
 }

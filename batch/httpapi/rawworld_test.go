@@ -15,7 +15,7 @@ import (
 )
 
 // patience is how long a test waits for what must happen. It is no measure of anything.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // rawServer is a server on a port of its own, to be talked to byte by byte.
 type rawServer struct {

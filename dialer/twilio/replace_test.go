@@ -85,7 +85,11 @@ func TestACallOfTheAccountBeforeIsTakenOver(t *testing.T) {
 		for _, isNamed := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s, %v", name, isNamed), func(t *testing.T) {
 				t.Parallel()
-				r := newRig(t, nil)
+				var brief twilio.Timing
+				r := newRig(t, func(c *twilio.Config) {
+					brief = c.Timing
+					findsIt(c)
+				})
 				r.twilio.Script(string(ada), twiliotest.Behaviour{Talk: twiliotest.Forever})
 				call := r.call("call", ada)
 				first := begin(t, r.Dial, call)
@@ -99,6 +103,7 @@ func TestACallOfTheAccountBeforeIsTakenOver(t *testing.T) {
 				r.open(t) // in the process that goes on
 				d := r.replace(t, func(c *twilio.Config) {
 					withAnotherAccount(c)
+					c.Timing = brief
 					at(t, c)
 				})
 				u := begin(t, d.Resume, call)

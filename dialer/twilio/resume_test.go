@@ -26,7 +26,7 @@ func TestAnotherProcessGoesOn(t *testing.T) {
 	for _, name := range []string{"by its SID", "by its numbers", "without its agent"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, nil)
+			r := newRig(t, findsIt)
 			r.twilio.Script(string(ada), twiliotest.Behaviour{Ring: time.Second, Talk: twiliotest.Forever})
 			call := r.letGo(t, r.call("call", ada), dialer.Ringing)
 			sid := call.Ref

@@ -13,7 +13,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -100,7 +99,7 @@ func (w *world) runWatched(seen func(said string), args ...string) result {
 // exec runs a command with the arguments as they are.
 func (w *world) exec(seen func(said string), args ...string) result {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 	defer cancel()
 	var out bytes.Buffer
 	said := &listener{seen: seen}

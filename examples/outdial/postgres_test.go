@@ -95,7 +95,7 @@ func TestSeveralServeOverPostgreSQL(t *testing.T) {
 	var nodes [3]*served
 	var starting sync.WaitGroup
 	for i := range nodes {
-		starting.Go(func() { nodes[i] = w.serveOver(database, "--lease", "2s") })
+		starting.Go(func() { nodes[i] = w.serveOver(database, "--lease", "5s") })
 	}
 	starting.Wait()
 	for _, n := range nodes {
@@ -122,7 +122,7 @@ func TestSeveralServeOverPostgreSQL(t *testing.T) {
 		require.Equal(t, []any{}, n["regions"])
 		require.NotEmpty(t, n["started_at"])
 		require.Positive(t, n["lease_left_seconds"])
-		require.LessOrEqual(t, n["lease_left_seconds"], 2.5)
+		require.LessOrEqual(t, n["lease_left_seconds"], 5.5)
 	}
 	text := w.over(database, "nodes").out
 	require.Regexp(t, `NODE +SINCE \(UTC\) +LEASE LEFT +REGIONS +CARRIERS`, text)

@@ -52,6 +52,12 @@ func (w *world) child(binary string, args ...string) *child {
 
 func (w *world) childWith(binary string, args ...string) *child {
 	w.t.Helper()
+	return w.starts(exec.Command(binary, append([]string{"serve", "--listen", "127.0.0.1:0", "--db", w.path("test.db")}, args...)...))
+}
+
+// starts has it run by a command of its own.
+func (w *world) starts(command *exec.Cmd) *child {
+	w.t.Helper()
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	s := &served{
 		t: w.t, key: testKey, client: &http.Client{Transport: transport}, signals: make(chan os.Signal, 2),
@@ -63,7 +69,6 @@ func (w *world) childWith(binary string, args ...string) *child {
 			urls <- m[1] + m[2]
 		}
 	}}
-	command := exec.Command(binary, append([]string{"serve", "--listen", "127.0.0.1:0", "--db", w.path("test.db")}, args...)...)
 	command.Stdout, command.Stderr = s.out, s.errOut
 	require.NoError(w.t, command.Start())
 	go func() {
@@ -277,7 +282,7 @@ func TestReloadsAndRequestsAtOnce(t *testing.T) {
 	}
 	select {
 	case <-done:
-	case <-time.After(time.Minute):
+	case <-time.After(patience):
 		require.FailNow(t, "the reloads do not end")
 	}
 	for _, id := range ids {

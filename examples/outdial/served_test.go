@@ -16,6 +16,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// patience is how long anything may take that is to happen. A test that passes does not wait for it.
+const patience = 2 * time.Minute
+
 // served is outdial serve, running.
 type served struct {
 	t       *testing.T
@@ -82,7 +85,7 @@ func (s *served) end() result {
 	s.t.Helper()
 	select {
 	case <-s.done:
-	case <-time.After(time.Minute):
+	case <-time.After(patience):
 		require.FailNow(s.t, "outdial serve does not end", s.errOut.String())
 	}
 	return result{code: s.code, out: s.out.String(), errOut: s.errOut.String()}
@@ -125,7 +128,7 @@ func (s *served) ready() *served {
 
 func (s *served) eventually(is func() bool) {
 	s.t.Helper()
-	require.Eventually(s.t, is, 30*time.Second, 10*time.Millisecond, "%s", s.errOut)
+	require.Eventually(s.t, is, patience, 10*time.Millisecond, "%s", s.errOut)
 }
 
 // create posts a batch of that many and returns its id.
@@ -174,13 +177,14 @@ func (s *served) over(id string) {
 	})
 }
 
-// createFrom posts a file of recipients and returns the batch's id.
-func (s *served) createFrom(file string) string {
+// createFrom posts a file of recipients, with more of a query (name=value), and returns the batch's id.
+func (s *served) createFrom(file string, query ...string) string {
 	s.t.Helper()
 	text, err := os.ReadFile(file)
 	require.NoError(s.t, err)
 	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost,
-		s.url+"/agents/calls/batches?name=people&agent_id=greeter&from_number_id=london", bytes.NewReader(text))
+		s.url+"/agents/calls/batches?"+strings.Join(append(query, "name=people&agent_id=greeter&from_number_id=london"), "&"),
+		bytes.NewReader(text))
 	require.NoError(s.t, err)
 	r.Header.Set("Authorization", "Bearer "+s.key)
 	r.Header.Set("Cartesia-Version", "2026-03-01")

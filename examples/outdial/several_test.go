@@ -2,12 +2,14 @@ package main
 
 import (
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -67,6 +69,20 @@ func openStore(t *testing.T, address string) *nodeStore {
 
 var referred = regexp.MustCompile(`/call\.([\w-]+)\.([\w-]+)/\w+$`)
 
+// callOf is the call that a request of the carrier is about.
+func callOf(r *http.Request) (org, id string, err error) {
+	m := referred.FindStringSubmatch(r.URL.Path)
+	if m == nil {
+		return "", "", fmt.Errorf("a request does not say of which call it is: %s", r.URL.Path)
+	}
+	names, err := base64.RawURLEncoding.DecodeString(m[1])
+	if err != nil {
+		return "", "", err
+	}
+	ids, err := base64.RawURLEncoding.DecodeString(m[2])
+	return string(names), string(ids), err
+}
+
 // wrong sends what is about a call to a process that does not have it.
 type wrong struct {
 	t     *testing.T
@@ -78,14 +94,12 @@ type wrong struct {
 }
 
 func (w *wrong) choose(r *http.Request) string {
-	m := referred.FindStringSubmatch(r.URL.Path)
-	if m == nil {
-		w.t.Errorf("a request does not say of which call it is: %s", r.URL.Path)
+	org, id, err := callOf(r)
+	if err != nil {
+		w.t.Error(err)
 		return ""
 	}
-	org, _ := base64.RawURLEncoding.DecodeString(m[1])
-	id, _ := base64.RawURLEncoding.DecodeString(m[2])
-	call, err := w.store.Call(r.Context(), string(org), string(id))
+	call, err := w.store.Call(r.Context(), org, id)
 	if err != nil {
 		return w.nodes[0] // the stand-in is being closed
 	}
@@ -113,35 +127,34 @@ func TestWhatACarrierSendsToTheWrongProcess(t *testing.T) {
 	w, b, a := newWorld(t, fast), newBalancer(t), newStudio(t)
 	carrier := newTwilio(t, b.address(), 2*time.Second) // or they hang up before their audio has come
 	w.write("config.yaml", swapConfig(a.url(), carrier.url()))
-	one, two := w.serveOver(address, "--lease", "5s").ready(), w.serveOver(address, "--lease", "5s").ready()
+	one, two := w.serveOver(address).ready(), w.serveOver(address).ready()
 	out := &wrong{t: t, store: openStore(t, address), nodes: []string{one.url, two.url}, count: map[string]int{}}
 	b.sendsTo(out.choose)
-	one.eventually(func() bool { // each has its share of the carrier
-		nodes, err := out.store.Nodes(t.Context())
-		return err == nil && len(nodes) == 2 && nodes[0].Shares[0] > 0 && nodes[1].Shares[0] > 0
-	})
-	const each = 15 // more than the carrier has channels for, so that one alone does not take all
-	id := one.createFrom(w.callees("people.csv", each, agentEnds, calleeEnds, isBusy, fails))
-	two.over(id)
 
-	owners := map[string]int{}
-	calls, err := out.store.Calls(t.Context(), store.CallQuery{Org: "demo", BatchID: id})
-	require.NoError(t, err)
-	require.Len(t, calls, 4*each)
+	// Who dials which call is left to the two, and on a busy machine one of them may be ahead with every call of a
+	// batch. So there is another batch, created at the other one, until both have dialled.
+	const each, most = 15, 6
+	calls := out.shared([]*served{one, two}, most, func(round int, s *served) string {
+		// With a target of all channels, of which each has its share, so that one alone cannot fill it.
+		return s.createFrom(w.calleesFrom(round*each, "people.csv", each, agentEnds, calleeEnds, isBusy, fails),
+			"target_concurrency_limit=20")
+	})
+	rounds := len(calls) / (4 * each)
+	require.Len(t, calls, rounds*4*each)
 	ends := map[dialer.EndReason]int{}
 	for _, c := range calls {
-		owners[c.Owner]++
 		ends[c.EndReason]++
 		if c.EndReason != dialer.DialNoAnswer {
 			require.NotEmpty(t, c.Details["sip_code"], "its callbacks have come: %v", c.Details)
 		}
 	}
+	all := rounds * each
 	require.Equal(t, map[dialer.EndReason]int{
-		dialer.AgentHangup: each, dialer.ClientHangup: each, dialer.DialBusy: each, dialer.DialFailed: each,
+		dialer.AgentHangup: all, dialer.ClientHangup: all, dialer.DialBusy: all, dialer.DialFailed: all,
 	}, ends)
-	require.Len(t, owners, 2, "both have dialled")
-	require.Len(t, a.calls(), 2*each, "the agent has had each call that was answered")
+	require.Len(t, a.calls(), 2*all, "the agent has had each call that was answered")
 	require.Zero(t, carrier.live())
+	require.Len(t, carrier.placed(), 4*all)
 	for number, times := range carrier.placed() {
 		require.Equal(t, 1, times, number)
 	}
@@ -152,48 +165,98 @@ func TestWhatACarrierSendsToTheWrongProcess(t *testing.T) {
 	}
 	out.mu.Lock()
 	defer out.mu.Unlock()
-	require.Equal(t, 2*each, out.count["stream"])
-	require.GreaterOrEqual(t, out.count["status"], 4*each*2)
+	require.Equal(t, 2*all, out.count["stream"])
+	require.GreaterOrEqual(t, out.count["status"], 4*all*2)
+}
+
+// shared has one batch after the other dialled, each created at another process, until each has dialled, and
+// returns their calls. Before each, all have their share of the carrier.
+func (w *wrong) shared(nodes []*served, most int, create func(round int, at *served) string) []store.Call {
+	w.t.Helper()
+	owners := map[string]bool{}
+	var all []store.Call
+	for round := 0; len(owners) < len(nodes); round++ {
+		require.Less(w.t, round, most, "only %v have dialled", owners)
+		at := nodes[round%len(nodes)]
+		at.eventually(func() bool {
+			known, err := w.store.Nodes(w.t.Context())
+			return err == nil && len(known) == len(nodes) &&
+				!slices.ContainsFunc(known, func(n store.Node) bool { return n.Shares[0] == 0 })
+		})
+		id := create(round, at)
+		at.over(id)
+		calls, err := w.store.Calls(w.t.Context(), store.CallQuery{Org: "demo", BatchID: id})
+		require.NoError(w.t, err)
+		for _, c := range calls {
+			owners[c.Owner] = true
+		}
+		all = append(all, calls...)
+	}
+	return all
 }
 
 // TestTheProcessThatHasTheCallsIsKilled has everything that Twilio sends reach another one, which takes the calls
-// over.
+// over. They are answered when their process is gone, and before anybody has taken them over.
 func TestTheProcessThatHasTheCallsIsKilled(t *testing.T) {
 	address := newPostgres(t)
 	w, b, a := newWorld(t, fast), newBalancer(t), newStudio(t)
 	carrier := newTwilio(t, b.address(), time.Second)
-	for n := range 6 { // they are answered when their process is gone, and before anybody has taken them over
-		carrier.carrier.Script(callee(calleeEnds, n), twiliotest.Behaviour{Ring: 3 * time.Second, Talk: 5 * time.Second})
+	const each, most = 6, 6
+	for n := range each * most {
+		carrier.carrier.Script(callee(calleeEnds, n), twiliotest.Behaviour{Ring: 3 * time.Second, Talk: 15 * time.Second})
 	}
 	w.write("config.yaml", swapConfig(a.url(), carrier.url()))
 	binary := w.path("outdial.exe")
 	said, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput()
 	require.NoError(t, err, string(said))
-	doomed := exec.Command(binary, "serve", "--listen", freeAddress(t), "--config", w.path("config.yaml"),
-		"--store", address, "--lease", "2s")
-	require.NoError(t, doomed.Start())
-	t.Cleanup(func() { _ = doomed.Process.Kill() })
+	doomed := w.starts(exec.Command(binary, "serve", "--listen", "127.0.0.1:0", "--config", w.path("config.yaml"),
+		"--store", address, "--lease", "3s"))
+	doomed.ready()
 	st := openStore(t, address)
-	require.Eventually(t, func() bool {
-		nodes, err := st.Nodes(t.Context())
-		return err == nil && len(nodes) == 1
-	}, 30*time.Second, 10*time.Millisecond)
-
-	other := w.serveOver(address, "--lease", "2s") // its part of the carrier comes after a while
-	b.sendsTo(func(*http.Request) string { return other.url })
-	id := other.createFrom(w.callees("people.csv", 6, calleeEnds))
-	other.eventually(func() bool { return carrier.live() == 6 })
-	calls, err := st.Calls(t.Context(), store.CallQuery{Org: "demo", BatchID: id})
+	nodes, err := st.Nodes(t.Context())
 	require.NoError(t, err)
-	require.NoError(t, doomed.Process.Kill())
-	require.Error(t, doomed.Wait(), "it was killed")
+	require.Len(t, nodes, 1)
+	isDoomed := func(c store.Call) bool { return c.Owner == nodes[0].ID }
+
+	other := w.serveOver(address, "--lease", "3s") // its part of the carrier comes after a while
+	killed := make(chan struct{})
+	release := sync.OnceFunc(func() { close(killed) })
+	defer release()
+	b.sendsTo(func(r *http.Request) string {
+		org, id, err := callOf(r)
+		if err != nil || !strings.HasSuffix(r.URL.Path, "/stream") {
+			return other.url
+		}
+		if c, err := st.Call(r.Context(), org, id); err == nil && isDoomed(c) {
+			<-killed // one that was answered too soon for a busy machine
+		}
+		return other.url
+	})
+	// Who dials is left to the two. Where the other one has taken every call, there is another batch.
+	var id string
+	var calls []store.Call
+	rounds := 0
+	for ; !slices.ContainsFunc(calls, isDoomed); rounds++ {
+		require.Less(t, rounds, most, "the process that is to be killed has dialled nobody")
+		if id != "" {
+			other.over(id)
+		}
+		id = doomed.createFrom(w.calleesFrom(rounds*each, "people.csv", each, calleeEnds))
+		other.eventually(func() bool { return carrier.live() == each })
+		calls, err = st.Calls(t.Context(), store.CallQuery{Org: "demo", BatchID: id})
+		require.NoError(t, err)
+	}
+	require.NoError(t, doomed.process.Kill())
+	require.NotZero(t, doomed.end().code, "it was killed")
+	release()
 	other.over(id)
-	require.Equal(t, 6, other.counts(id)["completed"])
+	require.Equal(t, each, other.counts(id)["completed"])
 	require.Zero(t, carrier.live())
+	require.Len(t, carrier.placed(), rounds*each)
 	for number, times := range carrier.placed() {
 		require.Equal(t, 1, times, number)
 	}
-	require.Len(t, a.calls(), 6, "each has talked to the agent: the streams waited for the takeover")
+	require.Len(t, a.calls(), rounds*each, "each has talked to the agent: the streams waited for the takeover")
 	taken := 0
 	for _, before := range calls {
 		now, err := st.Call(t.Context(), "demo", before.ID)

@@ -38,6 +38,12 @@ func callee(kind, n int) string { return fmt.Sprintf("+442079460%d%02d", kind, n
 // callees writes a file with n recipients of each kind. The agent learns from it when to hang up.
 func (w *world) callees(name string, n int, kinds ...int) string {
 	w.t.Helper()
+	return w.calleesFrom(0, name, n, kinds...)
+}
+
+// calleesFrom writes those that come after the first so many of their kind.
+func (w *world) calleesFrom(first int, name string, n int, kinds ...int) string {
+	w.t.Helper()
 	var b strings.Builder
 	b.WriteString("to_number,name,then\n")
 	for _, kind := range kinds {
@@ -45,7 +51,7 @@ func (w *world) callees(name string, n int, kinds ...int) string {
 		if kind == agentEnds {
 			then = "hang up"
 		}
-		for i := range n {
+		for i := first; i < first+n; i++ {
 			fmt.Fprintf(&b, "%s,person %d of kind %d,%s\n", callee(kind, i), i, kind, then)
 		}
 	}

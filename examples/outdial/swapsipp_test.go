@@ -140,19 +140,28 @@ func newSIPp(t *testing.T, w *world, talk time.Duration) *sipp {
 		<-ended
 	})
 	require.Eventually(t, func() bool {
-		l, err := net.ListenPacket("udp", s.hostport())
-		if err != nil {
-			return true
-		}
-		require.NoError(t, l.Close())
 		select {
 		case <-ended:
-			require.FailNow(t, "SIPp does not start", said)
+			return true
 		default:
+			return hasUDP(t, s.port)
 		}
-		return false
-	}, time.Minute, 50*time.Millisecond, "%s", said)
+	}, patience, 10*time.Millisecond, "SIPp does not listen: %s", said)
+	select {
+	case <-ended:
+		require.FailNow(t, "SIPp does not start", said)
+	default:
+	}
 	return s
+}
+
+// hasUDP says whether somebody has the port. It asks the system: binding the port in order to see would be in the way
+// of who is about to.
+func hasUDP(t *testing.T, port int) bool {
+	t.Helper()
+	table, err := os.ReadFile("/proc/net/udp")
+	require.NoError(t, err)
+	return strings.Contains(string(table), fmt.Sprintf(":%04X 00000000:0000", port))
 }
 
 // freeUDP is a port that nobody has, for UDP and TCP.

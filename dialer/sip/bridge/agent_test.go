@@ -139,7 +139,7 @@ func (l *leg) play() bool {
 func (l *leg) plays(t *testing.T, n int) []media.Frame {
 	t.Helper()
 	for i := range n {
-		require.Eventually(t, l.play, 5*time.Second, time.Millisecond, "frame %d", i)
+		require.Eventually(t, l.play, patience, time.Millisecond, "frame %d", i)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -289,7 +289,7 @@ func (s *stream) read() message {
 }
 
 func (s *stream) tryRead() (m message, err error) {
-	ctx, cancel := context.WithTimeout(s.t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
 	_, data, err := s.conn.Read(ctx)
 	if err == nil {
@@ -315,11 +315,14 @@ func (s *stream) over() error {
 	select {
 	case err := <-s.ended:
 		return err
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		require.FailNow(s.t, "Talk did not return")
 		return nil
 	}
 }
+
+// patience is how long anything may take that is to happen. A test that passes does not wait for it.
+const patience = time.Minute
 
 // mulaw is n bytes that tell where they are: no two frames of less than 256 are alike.
 func mulaw(n int) []byte {

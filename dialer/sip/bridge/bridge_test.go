@@ -93,7 +93,7 @@ func TestMarksComeBackWhenTheAudioBeforeWasPlayed(t *testing.T) {
 	s.write(`{"event":"mark","streamSid":"` + s.sid + `","mark":{"name":"one"}}`)
 	s.say(mulaw(160))
 	s.write(`{"event":"mark","mark":{"name":"two"}}`)
-	require.Eventually(t, func() bool { return s.leg.queued() == 4 }, 5*time.Second, time.Millisecond,
+	require.Eventually(t, func() bool { return s.leg.queued() == 4 }, patience, time.Millisecond,
 		"the rest before a mark is not waited for")
 	s.leg.plays(t, 2)
 	s.leg.in <- media.Frame{}
@@ -119,7 +119,7 @@ func TestClearDropsWhatWasNotPlayedAndReturnsItsMarks(t *testing.T) {
 	for i := range 4 {
 		require.Equal(t, fmt.Sprint(i+1), s.read().Mark.Name)
 	}
-	require.Eventually(t, func() bool { return s.leg.queued() == 0 }, 5*time.Second, time.Millisecond,
+	require.Eventually(t, func() bool { return s.leg.queued() == 0 }, patience, time.Millisecond,
 		"the frame that waited for room while the leg was cleared is dropped, too")
 	s.say(mulaw(160))
 	s.leg.plays(t, 1)
@@ -297,7 +297,7 @@ func TestTheEndOfACallDoesNotWaitForTheAgent(t *testing.T) {
 			}
 		}
 	}()
-	require.Eventually(t, func() bool { return len(s.leg.in) == cap(s.leg.in) }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return len(s.leg.in) == cap(s.leg.in) }, patience, time.Millisecond)
 	began := time.Now()
 	s.end(media.HungUp())
 	require.ErrorIs(t, s.over(), media.HungUp())

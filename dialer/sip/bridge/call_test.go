@@ -47,7 +47,7 @@ func (p *phone) say(hertz float64, from, n int) {
 func (p *phone) hear() (samples []int16, header rtp.Header) {
 	p.t.Helper()
 	buffer := make([]byte, 1500)
-	require.NoError(p.t, p.conn.SetReadDeadline(time.Now().Add(5*time.Second)))
+	require.NoError(p.t, p.conn.SetReadDeadline(time.Now().Add(patience)))
 	n, err := p.conn.Read(buffer)
 	require.NoError(p.t, err)
 	var packet rtp.Packet
@@ -187,7 +187,7 @@ func TestACall(t *testing.T) {
 	select {
 	case err := <-ended:
 		require.NoError(t, err)
-	case <-time.After(5 * time.Second):
+	case <-time.After(patience):
 		require.FailNow(t, "the call goes on though the agent has hung up and was heard")
 	}
 	details := session.Details()

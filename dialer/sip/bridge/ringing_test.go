@@ -59,7 +59,7 @@ func TestAnAgentThatHangsUpWhileItRingsWantsNoCall(t *testing.T) {
 	require.NoError(t, s.conn.Close(websocket.StatusNormalClosure, ""))
 	select {
 	case <-s.conv.Done():
-	case <-time.After(5 * time.Second):
+	case <-time.After(patience):
 		require.Fail(t, "nobody is told that the agent has left")
 	}
 	require.NoError(t, s.conv.Talk(t.Context(), s.leg), "should the callee answer all the same, the agent has hung up")

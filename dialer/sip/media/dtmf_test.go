@@ -22,7 +22,7 @@ func TestKeysOfTheCalleeAreToldOnce(t *testing.T) {
 		select {
 		case pressed := <-c.leg.DTMF():
 			require.Equal(t, string(key), string(pressed))
-		case <-time.After(5 * time.Second):
+		case <-time.After(patience):
 			require.FailNow(t, "no key", "%c", key)
 		}
 	}

@@ -100,7 +100,7 @@ func (p *peer) packet() got {
 	select {
 	case g := <-p.got:
 		return g
-	case <-time.After(5 * time.Second):
+	case <-time.After(patience):
 		require.FailNow(p.t, "no packet came")
 		return got{}
 	}

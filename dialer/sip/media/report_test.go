@@ -36,7 +36,7 @@ func (p *peer) report() report {
 	case r := <-p.told:
 		require.NoError(p.t, rtcp.CompoundPacket(r.packets).Validate())
 		return r
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		require.FailNow(p.t, "no report came")
 		return report{}
 	}
@@ -127,7 +127,7 @@ func TestReportsOfBothSides(t *testing.T) {
 				{SSRC: 12345, TotalLost: 99, Jitter: 8000},
 				{SSRC: ours, TotalLost: 7, Jitter: 80, LastSenderReport: uint32(said.NTPTime >> 16), Delay: 65536 / 10},
 			}})
-			require.Eventually(t, func() bool { return s.Details()["media_remote_lost"] != "" }, 5*time.Second, time.Millisecond)
+			require.Eventually(t, func() bool { return s.Details()["media_remote_lost"] != "" }, patience, time.Millisecond)
 			details := s.Details()
 			require.Equal(t, "7", details["media_remote_lost"])
 			require.Equal(t, "10", details["media_remote_jitter_ms"])
@@ -186,7 +186,7 @@ func TestReportsAreEncryptedAsTheMediaIs(t *testing.T) {
 		packets, err := rtcp.Unmarshal(plain)
 		require.NoError(t, err)
 		require.NoError(t, rtcp.CompoundPacket(packets).Validate())
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		require.Fail(t, "no report came")
 	}
 	p.tell(p.to.Port(), &rtcp.ReceiverReport{SSRC: 1}) // anybody may have sent that
@@ -206,6 +206,7 @@ func TestComfortNoiseIsPartOfTheStream(t *testing.T) {
 }
 
 func TestSignsOfLife(t *testing.T) {
+	t.Parallel()
 	for name, sign := range map[string]func(*peer){
 		"comfort noise":                 func(p *peer) { p.write(13, []byte{60}) },
 		"a payload that was not agreed": func(p *peer) { p.write(18, make([]byte, 20)) },
@@ -213,8 +214,10 @@ func TestSignsOfLife(t *testing.T) {
 		"RTCP on the port of RTP":       func(p *peer) { p.tell(p.to.Port(), &rtcp.ReceiverReport{SSRC: p.header.SSRC}) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := connect(t, media.Config{InitialTimeout: 400 * time.Millisecond, Timeout: 400 * time.Millisecond}, "0")
-			for range 10 {
+			t.Parallel()
+			const timeout = 2 * time.Second // in which a busy machine has the next sign come
+			c := connect(t, media.Config{InitialTimeout: timeout, Timeout: timeout}, "0")
+			for began := time.Now(); time.Since(began) < timeout+timeout/2; {
 				sign(c.peer)
 				c.heard(5)
 				require.Empty(t, c.ended, "the peer is there")
@@ -226,7 +229,7 @@ func TestSignsOfLife(t *testing.T) {
 		c := connect(t, media.Config{InitialTimeout: 400 * time.Millisecond}, "0")
 		stranger := newPeer(t)
 		stranger.to = c.peer.to
-		over := time.After(10 * time.Second)
+		over := time.After(patience)
 		for len(c.ended) == 0 {
 			select {
 			case <-over:

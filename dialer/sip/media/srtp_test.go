@@ -81,7 +81,7 @@ func TestSRTP(t *testing.T) {
 			p.say(0, 440, 5) // not encrypted at all
 			p.header, p.seal = before, seal
 			require.Eventually(t, func() bool { return session.Details()["media_packets_rejected"] == "10" },
-				5*time.Second, time.Millisecond)
+				patience, time.Millisecond)
 			require.Equal(t, "5", session.Details()["media_packets_received"])
 			require.Equal(t, "srtp", session.Details()["media_encryption"])
 

@@ -146,7 +146,7 @@ func TestLostMessages(t *testing.T) {
 	play(t, append(all, scenario{
 		name: "CANCEL", only: "udp", lose: func() losing { return once("CANCEL", false) },
 		peer: script{invited(), trying(), ringing(), cancelled()},
-		call: ringingFor(200 * time.Millisecond),
+		call: ringingFor(2 * time.Second), // in which a busy machine hears that it rings
 		ends: dialer.DialNoAnswer, hears: "INVITE CANCEL ACK",
 	}, scenario{
 		name: "the callee's BYE", only: "udp", lose: func() losing { return once("BYE", true) },

@@ -25,7 +25,8 @@ func soon(a *act) {
 
 func TestCallsThatAreGivenUp(t *testing.T) {
 	t.Parallel()
-	briefly := ringingFor(300 * time.Millisecond)
+	briefly := ringingFor(2 * time.Second) // in which a busy machine hears of what the carrier says at once
+	tooBriefly := ringingFor(300 * time.Millisecond)
 	crossing := script{ // the answer leaves before the CANCEL has stopped it
 		invited(), trying(), ringing(), expect("CANCEL"), ok(), answer(), hungUp(),
 	}
@@ -91,23 +92,23 @@ func TestCallsThatAreGivenUp(t *testing.T) {
 		},
 		{
 			name: "100 late, after the ring timeout",
-			peer: script{invited(), pause(1000), trying(), cancelled()},
-			call: briefly, do: soon, ends: dialer.Error, hears: "INVITE CANCEL ACK",
+			peer: script{invited(), pause(2500), trying(), cancelled()},
+			call: tooBriefly, do: soon, ends: dialer.Error, hears: "INVITE CANCEL ACK",
 		},
 		{
 			name: "180 late, after the ring timeout",
-			peer: script{invited(), pause(1000), ringing(), cancelled()},
-			call: briefly, do: soon, ends: dialer.Error, hears: "INVITE CANCEL ACK",
+			peer: script{invited(), pause(2500), ringing(), cancelled()},
+			call: tooBriefly, do: soon, ends: dialer.Error, hears: "INVITE CANCEL ACK",
 		},
 		{
 			name: "200 late, after the ring timeout",
-			peer: script{invited(), pause(1000), answer(), hungUp()},
-			call: briefly, do: soon, ends: dialer.Error, hears: "INVITE ACK BYE",
+			peer: script{invited(), pause(2500), answer(), hungUp()},
+			call: tooBriefly, do: soon, ends: dialer.Error, hears: "INVITE ACK BYE",
 		},
 		{
 			name: "refused late, after the ring timeout",
-			peer: script{invited(), pause(1000), refuse(503, "Service Unavailable")},
-			call: briefly, do: soon, ends: dialer.Error, hears: "INVITE ACK",
+			peer: script{invited(), pause(2500), refuse(503, "Service Unavailable")},
+			call: tooBriefly, do: soon, ends: dialer.Error, hears: "INVITE ACK",
 		},
 	})
 }

@@ -93,6 +93,12 @@ func TestManyCalls(t *testing.T) {
 			require.NoError(t, err)
 			d, err := sip.New(sip.Config{Trunks: []sip.Trunk{c.trunk()}, Listen: "127.0.0.1:0", Media: rtp})
 			require.NoError(t, err)
+			t.Cleanup(func() {
+				if t.Failed() {
+					said := c.file("errors") // of thousands of calls
+					t.Logf("SIPp: %s", said[:min(len(said), 10_000)])
+				}
+			})
 			placeAll(t, d, calls, 200, func(n int) (dialer.Call, dialer.EndReason) {
 				f, call := all[n%len(all)], newCall()
 				call.ID, call.To = strconv.Itoa(n), dialer.Phone(fmt.Sprintf("+1415555%04d", n))

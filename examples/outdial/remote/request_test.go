@@ -213,11 +213,11 @@ func TestAnAnswerThatStopsHalfWayIsGivenUp(t *testing.T) {
 		w.(http.Flusher).Flush()
 		<-r.Context().Done()
 	}
-	s := newScript(t, Config{IdleTimeout: 50 * time.Millisecond}, stall, say(http.StatusOK, aBatch))
+	s := newScript(t, Config{IdleTimeout: time.Second}, stall, say(http.StatusOK, aBatch))
 	_, err := s.client.Batch(t.Context(), batchID)
 	require.NoError(t, err)
 	require.Len(t, s.seen(), 2)
-	s = newScript(t, Config{IdleTimeout: 50 * time.Millisecond}, stall)
+	s = newScript(t, Config{IdleTimeout: time.Second}, stall)
 	_, err = s.client.Retry(t.Context(), batchID)
 	require.ErrorIs(t, err, errIdle)
 }

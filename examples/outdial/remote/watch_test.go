@@ -136,7 +136,7 @@ func TestWatchComesBackToAQuietBatch(t *testing.T) {
 
 // Who thinks about an event for a long time does not lose the connection for that.
 func TestTheListenersOwnTimeIsNotTheServers(t *testing.T) {
-	const timeout = 200 * time.Millisecond
+	const timeout = time.Second
 	done := make(chan struct{})
 	s := newScript(t, Config{IdleTimeout: timeout}, func(w http.ResponseWriter, r *http.Request) {
 		stream(recipientEvent(1, 0), false)(w, r)
@@ -172,7 +172,7 @@ func TestWatchLosesItsPatience(t *testing.T) {
 }
 
 func TestWatchNoticesAConnectionThatVanished(t *testing.T) {
-	s := newScript(t, Config{IdleTimeout: 50 * time.Millisecond}, stream("retry: 1\n\n"+recipientEvent(1, 0), true), stream(batchEvent(2), true))
+	s := newScript(t, Config{IdleTimeout: time.Second}, stream("retry: 1\n\n"+recipientEvent(1, 0), true), stream(batchEvent(2), true))
 	seen, errs := watched(t.Context(), s.client)
 	require.Equal(t, []int{0}, seen)
 	require.Len(t, errs, 1)
