@@ -72,7 +72,7 @@ func TestARecipientIsRead(t *testing.T) {
 	require.Len(t, s.seen(), 1)
 }
 
-func TestWaitingAsksForOne(t *testing.T) {
+func TestWaitingIsThatOfTheNext(t *testing.T) {
 	s := newScript(t, Config{}, say(http.StatusOK, `{"data": [], "next_page": null, "has_more": false}`),
 		say(http.StatusOK, `{"data": [`+recipientJSON(0, `"status": "queued", "waiting": {"reason": "paused", "detail": "d", "position": 0}`)+`]}`))
 	w, err := s.client.Waiting(t.Context(), batchID)
@@ -81,7 +81,21 @@ func TestWaitingAsksForOne(t *testing.T) {
 	w, err = s.client.Waiting(t.Context(), batchID)
 	require.NoError(t, err)
 	require.Equal(t, batch.WaitPaused, w.Reason)
-	require.Equal(t, "limit=1&status=queued", s.seen()[0].URL.RawQuery)
+	require.Equal(t, "limit=100&status=queued", s.seen()[0].URL.RawQuery)
+}
+
+// Who was queued again waits behind those who were never called, whatever the order of the batch.
+func TestTheNextNeedNotBeTheFirst(t *testing.T) {
+	waits := func(i, position int) string {
+		return recipientJSON(i, fmt.Sprintf(`"status": "queued", "waiting": {"reason": "pacing", "detail": "%d", "position": %d}`, i, position))
+	}
+	s := newScript(t, Config{},
+		say(http.StatusOK, `{"data": [`+waits(0, 4)+`,`+waits(1, 5)+`], "next_page": "x", "has_more": true}`),
+		say(http.StatusOK, `{"data": [`+waits(2, 0)+`,`+waits(3, 1)+`], "next_page": "y", "has_more": true}`))
+	w, err := s.client.Waiting(t.Context(), batchID)
+	require.NoError(t, err)
+	require.Equal(t, batch.Waiting{Reason: batch.WaitPacing, Detail: "2"}, w)
+	require.Len(t, s.seen(), 2, "no further than to the next one")
 }
 
 func TestListsAreReadToTheirEnd(t *testing.T) {

@@ -48,18 +48,23 @@ func (c *Client) Recipient(ctx context.Context, id string) (store.Recipient, bat
 
 // Waiting tells why a batch's next recipient waits; zero: none does, or it is not known why.
 func (c *Client) Waiting(ctx context.Context, batchID string) (batch.Waiting, error) {
-	var page struct {
-		Data []wireRecipient `json:"data"`
+	var next batch.Waiting
+	found := false
+	what := "why batch " + batchID + " waits"
+	q := url.Values{"status": {fsm.Queued.String()}}
+	for w, err := range list[wireRecipient](ctx, c, what, q, batches, batchID, recipients) {
+		if err != nil {
+			return batch.Waiting{}, err
+		}
+		// They come in the order of the batch. The next one is another than the first where one was queued again.
+		if waiting := w.Waiting.record(); !found || waiting.Position < next.Position {
+			next, found = waiting, true
+		}
+		if next.Position == 0 {
+			break
+		}
 	}
-	q := url.Values{"status": {fsm.Queued.String()}, "limit": {"1"}}
-	err := c.do(ctx, call{method: http.MethodGet, url: c.at(q, batches, batchID, recipients), read: into(&page)})
-	if err != nil {
-		return batch.Waiting{}, fmt.Errorf("finding out why batch %s waits: %w", batchID, err)
-	}
-	if len(page.Data) == 0 {
-		return batch.Waiting{}, nil
-	}
-	return page.Data[0].Waiting.record(), nil
+	return next, nil
 }
 
 // Calls returns every call of a batch, newest first.
