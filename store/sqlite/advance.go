@@ -85,7 +85,7 @@ func (t *turn) batch(ctx context.Context, id string) (*batch, error) {
 	if b, known := t.named[id]; known {
 		return b, nil
 	}
-	b, err := loadBatch(ctx, t.c, t.org, t.step.Org, id)
+	b, err := loadBatch(ctx, t.c, t.org, id)
 	if err != nil {
 		return nil, err
 	}
@@ -98,9 +98,10 @@ func (t *turn) batch(ctx context.Context, id string) (*batch, error) {
 
 // mark notes that the node owns calls.
 func (t *turn) mark(ctx context.Context) error {
-	if len(t.out.Claimed) == 0 {
+	if len(t.out.Claimed) == 0 || t.c.known.dialled == t.owner {
 		return nil
 	}
+	t.c.known.marked = t.owner
 	return markNode(ctx, t.c, t.owner)
 }
 

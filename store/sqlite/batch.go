@@ -45,8 +45,11 @@ func (b *batch) columns() []any {
 const selectBatch = "SELECT " + batchColumns + " FROM batches b WHERE b.org = ? AND b.id = ?"
 
 // loadBatch returns nil if the organisation has no such batch.
-func loadBatch(ctx context.Context, c *connection, o *org, orgID, id string) (*batch, error) {
-	b := &batch{Batch: store.Batch{Org: orgID}}
+func loadBatch(ctx context.Context, c *connection, o *org, id string) (*batch, error) {
+	if b := o.batches[id]; b != nil {
+		return b, nil
+	}
+	b := &batch{Batch: store.Batch{Org: o.id}}
 	found, err := c.find(ctx, selectBatch, []any{o.key, id}, b.columns())
 	if err != nil {
 		return nil, fmt.Errorf("batch %s: %w", id, err)
@@ -54,6 +57,7 @@ func loadBatch(ctx context.Context, c *connection, o *org, orgID, id string) (*b
 	if !found {
 		return nil, nil //nolint:nilnil // there is none, which is no error
 	}
+	o.keep(b)
 	return b, nil
 }
 
@@ -90,6 +94,9 @@ func (b *batch) seal(ctx context.Context, c *connection, o *org, now time.Time) 
 	}
 	b.changed = false
 	b.Rev, b.UpdatedAt = o.next(), now
+	for _, t := range []*time.Time{&b.UpdatedAt, &b.AdmittedAt, &b.PausedAt, &b.CancelledAt} {
+		*t = asStored(*t)
+	}
 	n := b.Counts
 	_, err := c.exec(ctx, updateBatch, b.key, b.Target, micros(b.UpdatedAt), micros(b.AdmittedAt), micros(b.PausedAt),
 		micros(b.CancelledAt), b.RetryCount, n.Queued, n.Dispatched, n.Started, n.Completed, n.Failed, n.Cancelled,
@@ -97,5 +104,6 @@ func (b *batch) seal(ctx context.Context, c *connection, o *org, now time.Time) 
 	if err != nil {
 		return fmt.Errorf("batch %s: %w", b.ID, err)
 	}
+	o.keep(b)
 	return nil
 }

@@ -3,8 +3,6 @@ package sqlite
 import (
 	"cmp"
 	"context"
-	"database/sql"
-	"errors"
 	"slices"
 
 	"github.com/outdial/outdial/store"
@@ -13,15 +11,17 @@ import (
 // Batch implements [store.Store].
 func (s *Store) Batch(ctx context.Context, org, id string) (store.Batch, error) {
 	b := &batch{Batch: store.Batch{Org: org}}
-	err := s.readers.read(ctx, org, func(from querier) error {
-		return from.QueryRowContext(ctx,
-			"SELECT "+batchColumns+" FROM batches b WHERE b.org = "+orgKey+" AND b.id = ?", org, id).Scan(b.columns()...)
+	var found bool
+	err := s.readers.read(ctx, org, func(c *connection) (err error) {
+		found, err = c.find(ctx,
+			"SELECT "+batchColumns+" FROM batches b WHERE b.org = "+orgKey+" AND b.id = ?", []any{org, id}, b.columns())
+		return err
 	})
-	if errors.Is(err, sql.ErrNoRows) {
-		return store.Batch{}, failed("batch", id, store.ErrNotFound)
-	}
 	if err != nil {
 		return store.Batch{}, s.unread("batch", id, err)
+	}
+	if !found {
+		return store.Batch{}, failed("batch", id, store.ErrNotFound)
 	}
 	return b.Batch, nil
 }
@@ -45,13 +45,13 @@ func (s *Store) Batches(ctx context.Context, q store.BatchQuery) ([]store.Batch,
 func (s *Store) batches(ctx context.Context, q store.BatchQuery) (out []store.Batch, err error) {
 	l := newBatchList(q)
 	if !l.timed {
-		err = s.readers.read(ctx, q.Org, func(from querier) error {
-			out, err = l.find(ctx, from)
+		err = s.readers.read(ctx, q.Org, func(c *connection) error {
+			out, err = l.find(ctx, c)
 			return err
 		})
 		return out, err
 	}
-	err = s.view(ctx, q.Org, func(tx querier) error {
+	err = s.view(ctx, q.Org, func(tx *connection) error {
 		known, err := l.narrow(ctx, tx)
 		if err == nil && known {
 			out, err = l.find(ctx, tx)
@@ -63,7 +63,7 @@ func (s *Store) batches(ctx context.Context, q store.BatchQuery) (out []store.Ba
 
 func (l *batchList) find(ctx context.Context, from querier) ([]store.Batch, error) {
 	text, args := l.text()
-	rows, err := from.QueryContext(ctx, text, args...)
+	rows, err := from.query(ctx, text, args...)
 	return collect(rows, err, func(scan func(...any) error) (store.Batch, error) {
 		b := &batch{Batch: store.Batch{Org: l.q.Org}}
 		err := scan(b.columns()...)
@@ -76,7 +76,7 @@ const selectActive = `SELECT id, rev FROM organisations INDEXED BY organisations
 
 // Active implements [store.Store].
 func (s *Store) Active(ctx context.Context) ([]store.ActiveOrg, error) {
-	rows, err := s.readers.QueryContext(ctx, selectActive)
+	rows, err := s.readers.query(ctx, selectActive)
 	out, err := collect(rows, err, func(scan func(...any) error) (o store.ActiveOrg, err error) {
 		err = scan(&o.Org, &o.Rev)
 		return o, err

@@ -2,8 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -55,12 +53,12 @@ const (
 // narrow turns the times into bounds of ids. It says whether there is such an organisation.
 func (l *batchList) narrow(ctx context.Context, tx querier) (known bool, err error) {
 	var earlier, later string
-	err = tx.QueryRowContext(ctx, selectBounds, l.from, l.to, l.q.Org).Scan(&earlier, &later)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
-	}
+	known, err = tx.find(ctx, selectBounds, []any{l.from, l.to, l.q.Org}, []any{&earlier, &later})
 	if err != nil {
 		return false, fmt.Errorf("bounds of the times: %w", err)
+	}
+	if !known {
+		return false, nil
 	}
 	l.above = max(l.above, earlier)
 	if l.below == "" || later != "" && later < l.below {

@@ -123,8 +123,8 @@ func requireLists(t *testing.T, s *Store, random *rand.Rand) {
 	}
 	require.Positive(t, found)
 	var strays, others int
-	require.NoError(t, s.readers.QueryRowContext(t.Context(),
-		"SELECT sum(stray = 1), sum(stray = 0) FROM batches").Scan(&strays, &others))
+	_, err = s.readers.find(t.Context(), "SELECT sum(stray = 1), sum(stray = 0) FROM batches", nil, []any{&strays, &others})
+	require.NoError(t, err)
 	require.Positive(t, strays)
 	require.Positive(t, others)
 }
@@ -173,6 +173,7 @@ func TestIDsOfTheStoreMakeNoStrays(t *testing.T) {
 		require.NoError(t, err)
 	}
 	var strays int
-	require.NoError(t, s.readers.QueryRowContext(t.Context(), "SELECT sum(stray) FROM batches").Scan(&strays))
+	_, err := s.readers.find(t.Context(), "SELECT sum(stray) FROM batches", nil, []any{&strays})
+	require.NoError(t, err)
 	require.Zero(t, strays)
 }

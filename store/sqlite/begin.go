@@ -41,6 +41,9 @@ func (w *writer) begin() error {
 	if err == nil {
 		err = w.settle()
 	}
+	if err == nil {
+		err = w.conn.recall(ctx)
+	}
 	if err != nil && !isBusy(err) {
 		w.drop(err)
 	}

@@ -3,8 +3,6 @@ package sqlite
 import (
 	"cmp"
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -121,8 +119,7 @@ func (l *callList) agents(ctx context.Context, from querier) ([]store.Call, erro
 func (l *callList) edge(ctx context.Context, from querier) (string, error) {
 	text, args := l.edgeQuery()
 	var id string
-	err := from.QueryRowContext(ctx, text, args...).Scan(&id)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+	if _, err := from.find(ctx, text, args, []any{&id}); err != nil {
 		return "", fmt.Errorf("the nearest calls: %w", err)
 	}
 	return id, nil
@@ -143,7 +140,7 @@ type head struct {
 // The page has no more calls than it has batches.
 func (l *callList) heads(ctx context.Context, from querier, edge string) ([]head, error) {
 	text, args := l.headsQuery(edge)
-	rows, err := from.QueryContext(ctx, text, args...)
+	rows, err := from.query(ctx, text, args...)
 	return collect(rows, err, func(scan func(...any) error) (h head, err error) {
 		err = scan(&h.batch, &h.id)
 		return h, err

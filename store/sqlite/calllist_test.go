@@ -126,7 +126,8 @@ func requireCalls(t *testing.T, s *Store, random *rand.Rand) {
 	}
 	require.Positive(t, found)
 	var odd, others int
-	require.NoError(t, s.readers.QueryRowContext(t.Context(), "SELECT sum(stray = 1), sum(stray = 0) FROM calls").Scan(&odd, &others))
+	_, err = s.readers.find(t.Context(), "SELECT sum(stray = 1), sum(stray = 0) FROM calls", nil, []any{&odd, &others})
+	require.NoError(t, err)
 	require.Positive(t, odd)
 	require.Positive(t, others)
 }
@@ -166,7 +167,7 @@ func TestStraysOfAnOlderFileAreFoundOut(t *testing.T) {
 		return none, err
 	})
 	require.NoError(t, err)
-	rows, err := s.readers.QueryContext(ctx, "SELECT id, stray FROM calls")
+	rows, err := s.readers.query(ctx, "SELECT id, stray FROM calls")
 	_, err = collect(rows, err, func(scan func(...any) error) (none struct{}, err error) {
 		var id string
 		var odd bool

@@ -3,8 +3,6 @@ package sqlite
 import (
 	"cmp"
 	"context"
-	"database/sql"
-	"errors"
 	"slices"
 
 	"github.com/outdial/outdial/store"
@@ -13,16 +11,18 @@ import (
 // Call implements [store.Store].
 func (s *Store) Call(ctx context.Context, org, id string) (store.Call, error) {
 	r := callRow{call: store.Call{Org: org}}
-	err := s.readers.read(ctx, org, func(from querier) error {
-		return from.QueryRowContext(ctx,
+	var found bool
+	err := s.readers.read(ctx, org, func(from *connection) (err error) {
+		found, err = from.find(ctx,
 			"SELECT "+callColumns+" FROM calls c"+callParents+" WHERE c.org = "+orgKey+" AND c.id = ?",
-			org, id).Scan(r.columns()...)
+			[]any{org, id}, r.columns())
+		return err
 	})
-	if errors.Is(err, sql.ErrNoRows) {
-		return store.Call{}, failed("call", id, store.ErrNotFound)
-	}
 	if err != nil {
 		return store.Call{}, s.unread("call", id, err)
+	}
+	if !found {
+		return store.Call{}, failed("call", id, store.ErrNotFound)
 	}
 	c, err := r.value()
 	if err != nil {
@@ -44,14 +44,14 @@ func (s *Store) Calls(ctx context.Context, q store.CallQuery) ([]store.Call, err
 func (s *Store) calls(ctx context.Context, q store.CallQuery) (out []store.Call, err error) {
 	if !byAgentOrTime(q) {
 		text, args := callsQuery(q)
-		err = s.readers.read(ctx, q.Org, func(from querier) error {
+		err = s.readers.read(ctx, q.Org, func(from *connection) error {
 			out, err = queryCalls(ctx, from, q.Org, text, args)
 			return err
 		})
 		return out, err
 	}
 	l := newCallList(q)
-	err = s.view(ctx, q.Org, func(tx querier) error {
+	err = s.view(ctx, q.Org, func(tx *connection) error {
 		out, err = l.find(ctx, tx)
 		return err
 	})
@@ -60,7 +60,7 @@ func (s *Store) calls(ctx context.Context, q store.CallQuery) (out []store.Call,
 
 // queryCalls reads rows of callColumns.
 func queryCalls(ctx context.Context, from querier, org, text string, args []any) ([]store.Call, error) {
-	rows, err := from.QueryContext(ctx, text, args...)
+	rows, err := from.query(ctx, text, args...)
 	return collect(rows, err, func(scan func(...any) error) (store.Call, error) {
 		r := callRow{call: store.Call{Org: org}}
 		if err := scan(r.columns()...); err != nil {

@@ -22,7 +22,7 @@ func (s *Store) Change(ctx context.Context, orgID, id string, ch store.Change) (
 		if o == nil {
 			return store.Batch{}, store.ErrNotFound
 		}
-		b, err := loadBatch(ctx, c, o, orgID, id)
+		b, err := loadBatch(ctx, c, o, id)
 		if err != nil {
 			return store.Batch{}, err
 		}
@@ -175,6 +175,7 @@ func (b *batch) hangUp(ctx context.Context, c *connection, o *org, ch store.Chan
 		return nil
 	}
 	b.changed = true
+	delete(o.calls, ch.CallID) // it is read again
 	_, err = c.exec(ctx, "UPDATE calls SET hang_up_at = ? WHERE org = ? AND id = ?", micros(ch.At), o.key, ch.CallID)
 	if err != nil {
 		return fmt.Errorf("call %s: %w", ch.CallID, err)

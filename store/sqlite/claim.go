@@ -106,6 +106,9 @@ func (t *turn) dispatch(ctx context.Context, b *batch, claim *store.Claim, found
 			DispatchedAt: t.step.Now,
 		}})
 	}
+	for _, c := range t.out.Claimed[len(t.out.Claimed)-len(found):] {
+		t.org.keepCall(c.Call.ID, callState{batch: b.key, index: c.Call.Index, owner: t.owner, status: status})
+	}
 	t.org.move(b, fsm.Queued, status, len(found))
 	if b.AdmittedAt.IsZero() {
 		b.AdmittedAt = t.step.Now

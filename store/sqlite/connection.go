@@ -18,6 +18,7 @@ type connection struct {
 	prepared map[string]driverStmt
 	args     []driver.NamedValue // of the statement that begins, kept for the next one
 	results  []*rows             // of the job that runs
+	known    known               // of the one that writes
 }
 
 type driverConn interface {
@@ -78,6 +79,20 @@ func (c *connection) statement(ctx context.Context, text string) (driverStmt, er
 	return st, nil
 }
 
+// trim closes statements, whichever, until there are no more than that. Nobody is to be using any.
+func (c *connection) trim(most int) error {
+	for text, st := range c.prepared {
+		if len(c.prepared) <= most {
+			break
+		}
+		delete(c.prepared, text)
+		if err := st.Close(); err != nil {
+			return fmt.Errorf("close a statement: %w", err)
+		}
+	}
+	return nil
+}
+
 // begin has a statement and its arguments ready to run.
 func (c *connection) begin(ctx context.Context, text string, args []any) (driverStmt, []driver.NamedValue, error) {
 	st, err := c.statement(ctx, text)
@@ -128,7 +143,7 @@ func (c *connection) query(ctx context.Context, text string, args ...any) (*rows
 	if err != nil {
 		return nil, err //nolint:wrapcheck // the callers say what they were doing
 	}
-	r := &rows{found: found, values: make([]driver.Value, len(found.Columns()))}
+	r := &rows{found: found, values: make([]driver.Value, len(found.Columns())), stopped: ctx.Err}
 	c.results = append(c.results, r)
 	return r, nil
 }
@@ -161,6 +176,9 @@ type rows struct {
 	values []driver.Value // of the present row
 	err    error
 	closed bool
+
+	stopped func() error          // of the context
+	after   func(err error) error // called by Close with the error that ended the rows; may be nil
 }
 
 // Next goes to the next row, if there is one.
@@ -168,7 +186,10 @@ func (r *rows) Next() bool {
 	if r.closed {
 		return false
 	}
-	err := r.found.Next(r.values)
+	err := r.stopped()
+	if err == nil {
+		err = r.found.Next(r.values)
+	}
 	if err == nil {
 		return true
 	}
@@ -201,5 +222,9 @@ func (r *rows) Close() error {
 		return nil
 	}
 	r.closed = true
-	return r.found.Close() //nolint:wrapcheck // the callers say what they were doing
+	err := r.found.Close()
+	if r.after != nil {
+		err = errors.Join(err, r.after(errors.Join(r.err, err)))
+	}
+	return err //nolint:wrapcheck // the callers say what they were doing
 }

@@ -66,7 +66,7 @@ const selectSameKey = "SELECT " + batchColumns + ` FROM batches b INDEXED BY bat
 
 // sameRequest returns the batch that is returned instead of making one, nil for none.
 func sameRequest(ctx context.Context, c *connection, o *org, in store.Batch) (*batch, error) {
-	if old, err := loadBatch(ctx, c, o, in.Org, in.ID); old != nil || err != nil || in.Key == "" {
+	if old, err := loadBatch(ctx, c, o, in.ID); old != nil || err != nil || in.Key == "" {
 		return old, err
 	}
 	old := &batch{Batch: store.Batch{Org: in.Org}}

@@ -6,9 +6,6 @@ import (
 	"strings"
 )
 
-// driverName is what modernc.org/sqlite registers itself as.
-const driverName = "sqlite"
-
 // What every connection sets. synchronous=FULL is what makes "durable when it returns"
 // true through a power cut: NORMAL may roll back commits that were acknowledged, and with
 // them the record that somebody was called. A read through mmap turns an I/O error

@@ -12,13 +12,18 @@ import (
 	"github.com/outdial/outdial/store/internal/reasons"
 )
 
-// call is a call inside a write: what its row says, and what events add to it.
-type call struct {
+// callState is what the row of a call says that events are checked against.
+type callState struct {
 	batch    int64
 	index    int
 	owner    int64
 	status   fsm.RecipientStatus
 	unwanted bool // somebody asked for its end
+}
+
+// call is a call inside a write: what its row says, and what events add to it.
+type call struct {
+	callState
 
 	id      string
 	b       *batch
@@ -69,9 +74,15 @@ const (
 const selectCalls = "SELECT id, batch, idx, owner, status, hang_up_at IS NOT NULL FROM calls WHERE org = ? AND id IN "
 
 func (t *turn) loadCalls(ctx context.Context) error {
-	ids := make([]string, len(t.step.Events))
+	var ids []string // of calls that are not known
 	for i := range t.step.Events {
-		ids[i] = t.step.Events[i].CallID
+		id := t.step.Events[i].CallID
+		state, known := t.org.calls[id]
+		if known && state.owner == t.owner {
+			t.calls[id] = &call{id: id, callState: state}
+		} else {
+			ids = append(ids, id)
+		}
 	}
 	for chunk := range slices.Chunk(ids, callChunk) {
 		list, args := idList(t.org.key, chunk)

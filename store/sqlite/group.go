@@ -138,6 +138,7 @@ func (w *writer) run(j *job, savepoint bool) (lost bool, err error) {
 	}
 	err = j.run(ctx, w.conn)
 	w.conn.forget()
+	w.conn.known.learn(err == nil)
 	switch {
 	case err != nil && savepoint:
 		return w.conn.all(ctx, "ROLLBACK TO job", "RELEASE job") != nil, err

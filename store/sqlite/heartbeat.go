@@ -151,7 +151,7 @@ const selectNodes = `SELECT id, regions, carriers, shares, started_at, expires_a
 // Nodes implements [store.Store]. A node whose process was killed is among them until its
 // lease runs out or another node dials.
 func (s *Store) Nodes(ctx context.Context) ([]store.Node, error) {
-	rows, err := s.readers.QueryContext(ctx, selectNodes, time.Now().UnixMicro())
+	rows, err := s.readers.query(ctx, selectNodes, time.Now().UnixMicro())
 	nodes, err := collect(rows, err, func(scan func(...any) error) (n store.Node, err error) {
 		var regions, carriers, shares []byte
 		err = scan(&n.ID, &regions, &carriers, &shares, (*instant)(&n.StartedAt), (*instant)(&n.ExpiresAt), &n.Beat)

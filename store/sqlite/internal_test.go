@@ -257,6 +257,7 @@ func TestWhoLeavesIsAnsweredAtOnceAndTheWriteIsWhole(t *testing.T) {
 	_, err := s.CreateBatch(t.Context(), store.Batch{Org: "b", ID: "acb_1"}, nil)
 	require.NoError(t, err)
 	var n int
-	require.NoError(t, s.readers.QueryRowContext(t.Context(), "SELECT count(*) FROM organisations").Scan(&n))
+	_, err = s.readers.find(t.Context(), "SELECT count(*) FROM organisations", nil, []any{&n})
+	require.NoError(t, err)
 	require.Equal(t, 2, n)
 }

@@ -7,17 +7,25 @@ import (
 	"github.com/outdial/outdial/fsm"
 )
 
-// org is an organisation inside a write: its row, changed in memory until save.
+// org is an organisation inside a write: its row, changed in memory until save, and what is known of its batches and
+// calls.
 type org struct {
+	id       string
 	key      int64
 	rev      int64
 	queued   int
 	inFlight int
+
+	batches map[string]*batch    // by id, that are open
+	calls   map[string]callState // by id, that are in flight
 }
 
 // loadOrg returns nil for an organisation that never had a batch.
 func loadOrg(ctx context.Context, c *connection, id string) (*org, error) {
-	o := &org{}
+	if o := c.known.take(id); o != nil {
+		return o, nil
+	}
+	o := &org{id: id}
 	found, err := c.find(ctx, "SELECT key, rev, queued, in_flight FROM organisations WHERE id = ?",
 		[]any{id}, []any{&o.key, &o.rev, &o.queued, &o.inFlight})
 	if err != nil {
@@ -26,6 +34,7 @@ func loadOrg(ctx context.Context, c *connection, id string) (*org, error) {
 	if !found {
 		return nil, nil //nolint:nilnil // there is none, which is no error
 	}
+	c.known.taken = append(c.known.taken, o)
 	return o, nil
 }
 
@@ -41,7 +50,9 @@ func makeOrg(ctx context.Context, c *connection, id string) (*org, error) {
 	if err != nil {
 		return nil, fmt.Errorf("new organisation %s: %w", id, err)
 	}
-	return &org{key: key}, nil
+	o := &org{id: id, key: key}
+	c.known.taken = append(c.known.taken, o)
+	return o, nil
 }
 
 func (o *org) save(ctx context.Context, c *connection) error {

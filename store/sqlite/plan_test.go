@@ -16,7 +16,7 @@ import (
 func plan(t *testing.T, s *Store, text string) string {
 	t.Helper()
 	args := make([]any, 64)
-	rows, err := s.readers.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+text, args[:parameters(text)]...)
+	rows, err := s.readers.query(t.Context(), "EXPLAIN QUERY PLAN "+text, args[:parameters(text)]...)
 	steps, err := collect(rows, err, func(scan func(...any) error) (step string, err error) {
 		var id, parent, unused int
 		err = scan(&id, &parent, &unused, &step)

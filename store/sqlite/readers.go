@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"sync"
@@ -17,14 +16,24 @@ const (
 	// orgReaders is how many of them one organisation has at most: whatever it asks for, and
 	// however often, the others are not made to wait for all of it.
 	orgReaders = maxReaders / 2
+
+	// maxStatements is how many statements a connection keeps, at some kilobytes each. What lists are filtered by makes
+	// many different ones.
+	maxStatements = 64
 )
 
-// readerPool are the connections for reading, and who has how many of them. Its own
-// QueryContext is for what concerns no organisation.
-type readerPool struct {
-	*sql.DB
+var (
+	errNoReader   = errors.New("wait for a reader: the file is closed")
+	errUnfinished = errors.New("a read panicked")
+)
 
-	ended chan struct{} // by Close
+// readerPool are the connections for reading, and who has how many of them. Its own query and find are for what
+// concerns no organisation. The connections are used without package database/sql, like the writer's, and keep the
+// statements they have prepared: preparing one takes several times as long as finding a row.
+type readerPool struct {
+	dsn   string
+	free  chan *connection // those that nobody has; nil for one that is not open
+	ended chan struct{}    // by Close
 
 	mu     sync.Mutex
 	shares map[string]*share // of the organisations that read or wait
@@ -37,16 +46,19 @@ type share struct {
 }
 
 func openReaders(ctx context.Context, path string) (*readerPool, error) {
-	db, err := sql.Open(driverName, readerDSN(path))
+	p := &readerPool{
+		dsn: readerDSN(path), free: make(chan *connection, maxReaders), ended: make(chan struct{}),
+		shares: map[string]*share{},
+	}
+	first, err := connect(ctx, p.dsn)
 	if err != nil {
 		return nil, fmt.Errorf("open for reading: %w", err)
 	}
-	db.SetMaxOpenConns(maxReaders)
-	db.SetMaxIdleConns(maxReaders)
-	if err := db.PingContext(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("connect for reading: %w", err), db.Close())
+	p.free <- first
+	for range maxReaders - 1 {
+		p.free <- nil
 	}
-	return &readerPool{DB: db, ended: make(chan struct{}), shares: map[string]*share{}}, nil
+	return p, nil
 }
 
 // take waits until fewer than orgReaders read for the organisation. Who got one gives it back.
@@ -63,14 +75,82 @@ func (p *readerPool) take(ctx context.Context, org string) (give func(), err err
 		return nil, fmt.Errorf("wait for a reader: %w", ctx.Err())
 	case <-p.ended:
 		p.leave(org, s)
-		return nil, fmt.Errorf("wait for a reader: %w", sql.ErrConnDone)
+		return nil, errNoReader
 	}
 }
 
-// Close ends the wait of those that have no reader yet. It is called once.
+// lend waits for a connection. Who got one gives it back.
+func (p *readerPool) lend(ctx context.Context) (*connection, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("wait for a reader: %w", err) // else it would cost a connection
+	}
+	var c *connection
+	select {
+	case c = <-p.free:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for a reader: %w", ctx.Err())
+	case <-p.ended:
+		return nil, errNoReader
+	}
+	if p.isClosed() {
+		return nil, errors.Join(errNoReader, p.giveBack(c, nil))
+	}
+	if c == nil {
+		var err error
+		if c, err = connect(ctx, p.dsn); err != nil {
+			return nil, errors.Join(fmt.Errorf("open for reading: %w", err), p.giveBack(nil, nil))
+		}
+	}
+	return c, nil
+}
+
+// giveBack takes a connection back after a read, with the error of that. After one the next reader opens another
+// connection: what SQLite holds in memory may not be what is on the disk, or a statement was interrupted.
+func (p *readerPool) giveBack(c *connection, failure error) (err error) {
+	if c != nil {
+		c.forget()
+	}
+	if c != nil && failure != nil {
+		c, err = nil, c.Close()
+	}
+	if c != nil {
+		err = c.trim(maxStatements)
+	}
+	p.free <- c
+	if p.isClosed() {
+		err = errors.Join(err, p.drain())
+	}
+	return err
+}
+
+// Close ends the wait of those that have no reader yet. Those that read go on, and close their connection in the end.
+// It is called once.
 func (p *readerPool) Close() error {
 	close(p.ended)
-	return p.DB.Close() //nolint:wrapcheck // the callers say what they were doing
+	return p.drain()
+}
+
+func (p *readerPool) isClosed() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// drain closes the connections that nobody has.
+func (p *readerPool) drain() (err error) {
+	for {
+		select {
+		case c := <-p.free:
+			if c != nil {
+				err = errors.Join(err, c.Close())
+			}
+		default:
+			return err
+		}
+	}
 }
 
 func (p *readerPool) join(org string) *share {
@@ -93,38 +173,68 @@ func (p *readerPool) leave(org string, s *share) {
 	}
 }
 
-// querier is what a *sql.DB and a *sql.Tx can both do.
+// querier is what a connection and the pool can both do.
 type querier interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+	query(ctx context.Context, text string, args ...any) (*rows, error)
+	find(ctx context.Context, text string, args, into []any) (bool, error)
+}
+
+// query lends a connection until the rows are closed.
+func (p *readerPool) query(ctx context.Context, text string, args ...any) (*rows, error) {
+	c, err := p.lend(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r, err := c.query(ctx, text, args...)
+	if err != nil {
+		return nil, errors.Join(err, p.giveBack(c, err))
+	}
+	r.after = func(err error) error { return p.giveBack(c, err) }
+	return r, nil
+}
+
+func (p *readerPool) find(ctx context.Context, text string, args, into []any) (found bool, err error) {
+	err = p.with(ctx, func(c *connection) error {
+		found, err = c.find(ctx, text, args, into)
+		return err
+	})
+	return found, err
+}
+
+// with lends a connection for as long as read takes.
+func (p *readerPool) with(ctx context.Context, read func(c *connection) error) (err error) {
+	c, err := p.lend(ctx)
+	if err != nil {
+		return err
+	}
+	outcome := errUnfinished // should read panic
+	defer func() { err = errors.Join(err, p.giveBack(c, outcome)) }()
+	outcome = read(c)
+	return outcome
 }
 
 // read runs a read of one statement, whose rows are closed when it returns, for an organisation.
-func (p *readerPool) read(ctx context.Context, org string, read func(from querier) error) error {
+func (p *readerPool) read(ctx context.Context, org string, read func(c *connection) error) error {
 	give, err := p.take(ctx, org)
 	if err != nil {
 		return err
 	}
 	defer give()
-	return read(p.DB)
+	return p.with(ctx, read)
 }
 
 // view runs a read of several statements, all of which see the file as of one moment.
-func (s *Store) view(ctx context.Context, org string, read func(tx querier) error) error {
-	give, err := s.readers.take(ctx, org)
-	if err != nil {
+func (s *Store) view(ctx context.Context, org string, read func(tx *connection) error) error {
+	return s.readers.read(ctx, org, func(tx *connection) error {
+		if _, err := tx.exec(ctx, "BEGIN"); err != nil {
+			return fmt.Errorf("begin: %w", err)
+		}
+		if err := read(tx); err != nil {
+			return err // the connection is closed, and the transaction with it
+		}
+		_, err := tx.exec(context.WithoutCancel(ctx), "COMMIT")
 		return err
-	}
-	defer give()
-	tx, err := s.readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
-	if err != nil {
-		return fmt.Errorf("begin: %w", err)
-	}
-	err = read(tx)
-	if undo := tx.Rollback(); err == nil && !errors.Is(undo, sql.ErrTxDone) {
-		err = undo
-	}
-	return err
+	})
 }
 
 // unread wraps the error of a read. One that Close has interrupted fails with whatever

@@ -29,6 +29,7 @@ const selectCounted = `WITH up AS (
 // recount checks the counters against the rows of calls in flight, which are the truth, when
 // a node takes the lock. It costs what is open, not what is over.
 func recount(ctx context.Context, c *connection, log *slog.Logger) error {
+	c.forgetOrgs()
 	rows, err := c.query(ctx, selectCounted)
 	batches, err := collect(rows, err, func(scan func(...any) error) (n counted, err error) {
 		err = scan(&n.batch, &n.org, &n.id, &n.dispatched, &n.started, &n.callsDispatched, &n.callsUp)

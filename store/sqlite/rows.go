@@ -5,16 +5,8 @@ import (
 	"fmt"
 )
 
-// cursor is what the rows of a connection and a *sql.Rows can both do.
-type cursor interface {
-	Next() bool
-	Scan(into ...any) error
-	Err() error
-	Close() error
-}
-
 // collect reads all rows with one, and closes them. It takes the result of a query as it is.
-func collect[T any, R cursor](rows R, err error, one func(scan func(...any) error) (T, error)) ([]T, error) {
+func collect[T any](rows *rows, err error, one func(scan func(...any) error) (T, error)) ([]T, error) {
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/outdial/outdial/store/internal/reasons"
@@ -35,6 +36,9 @@ const (
 		updated_at = ?6, rev = ?7 WHERE id = ?1`
 )
 
+// errGone makes a step fail, and what was known go with it.
+var errGone = errors.New("the row is not there any more, or not what it was")
+
 // saveCalls writes what the events did, before the claims look for who is queued.
 func (t *turn) saveCalls(ctx context.Context) error {
 	var plain, others []*call
@@ -65,6 +69,7 @@ func (t *turn) saveMoved(ctx context.Context, c *call) error {
 	}
 	c.b.changed = true
 	if c.changed {
+		t.org.keepCall(c.id, c.callState)
 		return t.saveRecipient(ctx, c)
 	}
 	return nil
@@ -96,6 +101,9 @@ func (t *turn) saveCall(ctx context.Context, c *call) (written bool, err error) 
 		return false, err
 	}
 	n, err := done.RowsAffected()
+	if err == nil && n == 0 && c.changed {
+		err = errGone
+	}
 	return n > 0, err //nolint:wrapcheck // the caller says what it was doing
 }
 

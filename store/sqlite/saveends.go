@@ -53,12 +53,25 @@ func (t *turn) saveEnds(ctx context.Context, ended []*call) error {
 		recipients = append(recipients,
 			c.b.recipientID(c.index), int(r.status), left, int64(r.reason), r.complain, t.org.next())
 		c.b.changed = true
+		t.org.keepCall(c.id, c.callState)
 	}
-	if _, err := t.c.exec(ctx, endManyCalls, append(calls, t.org.key)...); err != nil {
+	if err := t.execRows(ctx, len(ended), endManyCalls, append(calls, t.org.key)...); err != nil {
 		return err
 	}
-	_, err := t.c.exec(ctx, endManyRecipients, recipients...)
-	return err
+	return t.execRows(ctx, len(ended), endManyRecipients, recipients...)
+}
+
+// execRows runs a statement that is to change that many rows.
+func (t *turn) execRows(ctx context.Context, rows int, text string, args ...any) error {
+	done, err := t.c.exec(ctx, text, args...)
+	if err != nil {
+		return err
+	}
+	n, err := done.RowsAffected()
+	if err == nil && n != int64(rows) {
+		err = errGone
+	}
+	return err //nolint:wrapcheck // the caller says what it was doing
 }
 
 func unlessZero[T comparable](v T) any {

@@ -24,6 +24,14 @@ func (t *instant) Scan(value any) error {
 	return nil
 }
 
+// asStored is a time as it is read again.
+func asStored(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return time.UnixMicro(t.UnixMicro()).UTC()
+}
+
 // micros is what an instant reads.
 func micros(t time.Time) any {
 	if t.IsZero() {
