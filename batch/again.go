@@ -13,13 +13,17 @@ import "time"
 const maxRefusals = 100
 
 // declined tells that a carrier of the attempt takes no calls at present, or was not asked. It is told before the
-// carrier's breaker is, which does not know any more then whether others were taken. A carrier that does not take
-// whom it refused before, and others in between, is no carrier that takes no calls: it is the batch that rests then,
-// and not the carrier, which is everybody's.
+// carrier's breaker is, which does not know any more then whether others were taken.
+//
+// A carrier that does not take whom it refused before, and others in between, may mean this recipient: then it is the
+// batch that rests, and not the carrier, which is everybody's. One that is full, and has not said how many calls it
+// takes, looks the same to each who is refused, but it refuses more than it takes. So each call that it has taken
+// excuses one refusal, and those beyond that are the carrier's: then it rests, and none of them is counted before it
+// takes somebody again.
 func (a *attempt) declined(v verdict) {
 	a.busy = true
 	before, known := a.job.refused[a.index]
-	a.meant = known && !v.unasked && !v.busy.CallerOnly && a.carrier != nil && a.carrier.takesOthers(before.begun)
+	a.meant = known && !v.unasked && !v.busy.CallerOnly && a.carrier != nil && a.carrier.excuses(before.begun)
 	a.putOff = a.putOff || v.unasked || a.meant
 	a.open = a.open || v.unasked || a.carrier == nil || !a.carrier.works(a.from)
 }
@@ -76,13 +80,12 @@ func (j *job) refuse(a *attempt) {
 }
 
 // putOff tells that nobody was asked to take a recipient, who may be called later, or only carriers that take others.
-// The first time that this befalls it the batch goes on, as there may be others who can be called: they come first.
-// After that the batch rests, twice as long each time, or who is left would be claimed and put off as often as the
-// machine can.
+// The first time that nobody was asked the batch goes on, as there may be others who can be called: they come first.
+// Else it rests, twice as long each time, or who is left would be claimed and put off as often as the machine can.
 func (j *job) putOff(a *attempt, now time.Time) {
 	first := j.wasPutOff.Bit(a.index) == 0
 	j.setPutOff(a.index, true)
-	if first || now.Before(j.restUntil) { // one of several that were claimed together
+	if first && !a.meant || now.Before(j.restUntil) { // one of several that were claimed together
 		return
 	}
 	doublings := 6

@@ -22,6 +22,10 @@ const (
 	minResults = 10
 )
 
+// maxCredit is how many refusals are excused at most by the calls that were taken before, however many those were.
+// When a carrier goes down it is asked so much more often.
+const maxCredit = 20
+
 // breaker keeps calls from what does not take them, or breaks them down: a carrier, a number to
 // call from at a carrier, an agent. It is closed, or open until a time, or half open: then a few
 // calls try it out. Whoever has it guards it.
@@ -35,6 +39,7 @@ type breaker struct {
 	triedFrom time.Time // the calls that were begun later are probes, as long as it is not closed
 	taken     bool      // a call was taken since the last refusal
 	tookAt    time.Time // when the latest one was begun that was taken
+	credit    int       // calls that were taken since the last refusal, less those that excused one
 	tripped   bool      // it rests because calls broke down: only one that does not ends that
 	trippedAt time.Time // when it last opened for that
 	cause     string    // why it rests, for the host to read
@@ -107,7 +112,7 @@ func (b *breaker) open(now time.Time, why complaint) {
 		b.forgetProbes()
 		b.triedFrom = now
 	}
-	b.taken, b.refusedAt = false, now
+	b.taken, b.credit, b.refusedAt = false, 0, now
 	b.cause, b.notice = why.cause, why.notice
 	after := why.after
 	if now.Before(b.restUntil) {
@@ -145,6 +150,23 @@ func (b *breaker) went(begun time.Time) (freed bool) {
 	}
 	b.taken = true
 	return b.close() || freed
+}
+
+// earn counts a call that was taken, once.
+func (b *breaker) earn(begun time.Time) {
+	if b.news(begun) {
+		b.credit = min(b.credit+1, maxCredit)
+	}
+}
+
+// excuse says whether a refusal is excused, which does not open it then: a call was taken that was begun no earlier
+// than then, which is when the one was that was refused before, and there is one that has not excused another refusal.
+func (b *breaker) excuse(since time.Time) bool {
+	if b.credit == 0 || b.tookAt.Before(since) {
+		return false
+	}
+	b.credit--
+	return true
 }
 
 func (b *breaker) close() bool {

@@ -253,3 +253,65 @@ func TestACarrierThatHasRecoveredIsNotTrippedByWhatWasBegunBefore(t *testing.T) 
 	}
 	require.Equal(t, BreakerOpen, c.breaker.state(now).Position)
 }
+
+// A recipient that is refused once more is meant only where the carrier took others, and as many as it refused.
+func TestACallThatWasTakenExcusesOneRefusal(t *testing.T) {
+	c, start := newTestCarrier(dialer.Limits{}), noon()
+	require.False(t, c.excuses(start), "it has taken none")
+	at := start.Add(time.Second)
+	a := &attempt{carrier: c, begun: at}
+	for _, f := range []fate{fateTook, fateWent, fateTook} { // it rings, is answered, and is over
+		a.tell(f, at, complaint{})
+	}
+	require.False(t, c.excuses(at.Add(1)), "that was before")
+	require.True(t, c.excuses(at))
+	require.False(t, c.excuses(at), "it is one call")
+
+	for range 10 * maxCredit {
+		(&attempt{carrier: c, begun: at}).tell(fateWent, at, complaint{})
+	}
+	for range maxCredit {
+		require.True(t, c.excuses(start))
+	}
+	require.False(t, c.excuses(start), "a carrier that goes down has taken many")
+
+	(&attempt{carrier: c, begun: at}).tell(fateWent, at, complaint{})
+	now := at.Add(time.Second)
+	refused(c, now, 0)
+	require.False(t, c.excuses(start), "it was before it refused others")
+	(&attempt{carrier: c, begun: now}).tell(fateWent, now, complaint{})
+	require.False(t, c.excuses(start), "it was begun with one that was refused")
+	now = now.Add(time.Second)
+	(&attempt{carrier: c, begun: now}).tell(fateWent, now, complaint{})
+	require.True(t, c.excuses(start))
+}
+
+// One that found no probe left gets one after the next rest, unless it has no use for it by then.
+func TestAProbeIsKeptForWhoCanUseIt(t *testing.T) {
+	for name, uses := range map[string]bool{"it waits for one": true, "its agent rests": false} {
+		t.Run(name, func(t *testing.T) {
+			c, now := newTestCarrier(dialer.Limits{}), noon()
+			a, b := newSeat(), newSeat()
+			refused(c, now, 0)
+			now = now.Add(minRest)
+			probe(t, c, b, now)
+			refuse(t, c, a, now, WaitNoCarrier)
+			c.yield(&a.seat) // as after each plan that began no call
+			refused(c, now, 0)
+			require.Equal(t, 1, a.woken)
+			a.rested = false // as before each plan
+			if uses {
+				refuse(t, c, a, now, WaitNoCarrier)
+			}
+			c.yield(&a.seat)
+			now = now.Add(2 * minRest)
+			take(t, c, b, now)
+			if uses {
+				refuse(t, c, b, now, WaitNoCarrier)
+				take(t, c, a, now)
+			} else {
+				take(t, c, b, now)
+			}
+		})
+	}
+}

@@ -71,6 +71,7 @@ type seat struct {
 	rests   int       // carrier.breaker.rests when it was
 
 	wanted bool // in the latest plan a call needed nothing else than channels and a start here
+	rested bool // in the latest plan a call found the carrier at rest, or its number to call from
 }
 
 func newCarrier(name string, d dialer.Dialer) *carrier {
@@ -121,6 +122,7 @@ func (c *carrier) try(s *seat, from dialer.Phone, now time.Time, units int) (ref
 	caller := c.callers[from]
 	for _, b := range []*breaker{&c.breaker, caller} {
 		if r, ok := c.rested(b, s, now); !ok {
+			s.rested = true
 			return r, false
 		}
 	}
@@ -146,9 +148,8 @@ func (c *carrier) try(s *seat, from dialer.Phone, now time.Time, units int) (ref
 	}
 	c.users++
 	c.units += units
-	if c.prober = s; c.missed == s {
-		c.missed = nil
-	}
+	c.prober = s
+	c.forgetMissed(s)
 	c.breaker.begin(now)
 	if caller != nil {
 		caller.begin(now)
@@ -348,9 +349,7 @@ func (c *carrier) retire(s *seat) {
 	delete(c.asking, s)
 	c.giveStartUp(s)
 	c.leave(s)
-	if c.missed == s {
-		c.missed = nil
-	}
+	c.forgetMissed(s)
 	if s.watches {
 		s.watches = false
 		c.watchers = slices.DeleteFunc(c.watchers, func(other *seat) bool { return other == s })
@@ -364,8 +363,17 @@ func (c *carrier) yield(s *seat) {
 	if !s.watches {
 		delete(c.asking, s)
 	}
+	if !s.watches && !s.rested { // else it has just asked, and is to use a probe as soon as there is one
+		c.forgetMissed(s)
+	}
 	c.giveStartUp(s)
 	c.leave(s)
+}
+
+func (c *carrier) forgetMissed(s *seat) {
+	if c.missed == s {
+		c.missed = nil
+	}
 }
 
 // leave gives up a seat's channels, or its place in the queue for them.

@@ -85,11 +85,19 @@ func (c *carrier) forgetCallers(n int) {
 	}
 }
 
-// takesOthers says whether the carrier has taken a call that was begun then or later.
-func (c *carrier) takesOthers(since time.Time) bool {
+// earn tells that the carrier has taken a call that was begun then. Other than learn it is told once of each.
+func (c *carrier) earn(begun time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return !c.breaker.tookAt.Before(since)
+	c.breaker.earn(begun)
+}
+
+// excuses says whether it may be the recipient that is meant where the carrier refuses it once more, since it has taken
+// others. The former attempt was begun then. It is asked once of each refusal.
+func (c *carrier) excuses(since time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.breaker.excuse(since)
 }
 
 // works says whether the carrier has taken a call from the number since it last refused one.

@@ -15,7 +15,7 @@ func (s *scheduler) advances(a *attempt, stage dialer.Stage, now time.Time) {
 		f = fateWent // at once: it may last for hours
 	}
 	if a.carrier != nil {
-		a.carrier.learn(f, a.from, a.begun, now, complaint{})
+		a.tell(f, now, complaint{})
 	}
 	s.reached(a)
 }
@@ -48,7 +48,16 @@ func (s *scheduler) learn(a *attempt, v verdict, o dialer.Outcome, err error, no
 		why.cause = err.Error()
 	}
 	why.cause = clean(why.cause)
-	a.carrier.learn(a.fate(v, o, err), a.from, a.begun, now, why)
+	a.tell(a.fate(v, o, err), now, why)
+}
+
+// tell has the carrier learn what became of the attempt there.
+func (a *attempt) tell(f fate, now time.Time, why complaint) {
+	a.carrier.learn(f, a.from, a.begun, now, why)
+	if taken := f == fateTook || f == fateWent; taken && a.earned != a.carrier {
+		a.earned = a.carrier
+		a.carrier.earn(a.begun)
+	}
 }
 
 func (s *scheduler) unreached(a *attempt, after time.Duration, now time.Time) {

@@ -93,10 +93,14 @@ func TestNodesShareThePaceOfACarrier(t *testing.T) {
 		w.join()
 		pass(30 * time.Second) // until they have settled
 		b := w.createFor("a", request(400))
+		dialled := func() int {
+			counts := w.batchOf("a", b.ID).Counts
+			return counts.Scheduled() - counts.Queued
+		}
+		pass(10 * time.Second) // until the shares are those of nodes that have calls to begin
+		begun := dialled()
 		pass(20 * time.Second)
-		begun := w.batchOf("a", b.ID).Counts
-		dialled := begun.Scheduled() - begun.Queued
-		require.InDelta(t, 80, dialled, 6, "four a second, all nodes together")
+		require.InDelta(t, 80, dialled()-begun, 6, "four a second, all nodes together")
 	})
 }
 

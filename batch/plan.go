@@ -26,7 +26,7 @@ func (s *scheduler) plan(now time.Time, reserved int) (store.Step, error) {
 	s.promote(now)
 	s.full, s.more = false, false
 	for _, seat := range s.seats {
-		seat.wanted = false
+		seat.wanted, seat.rested = false, false
 	}
 	if !s.held {
 		s.redirect(now)
