@@ -192,17 +192,24 @@ func TestAgentsOfBatchesThatAreOverAreForgotten(t *testing.T) {
 func TestAnAnswerFromBeforeAPauseDoesNotCount(t *testing.T) {
 	now := time.Now()
 	j := &job{batch: store.Batch{AgentID: "a", NumberID: "n"}}
-	agent, number := question{anAgent, "a"}, question{aNumber, "n"}
-	old, recent := said{begun: now.Add(-time.Minute), until: now.Add(-time.Second)}, said{until: now}
-	l := &loop{book: directoryBook{asked: old.begun, asking: true, said: map[question]said{agent: old, number: recent}}}
+	agent := &said{question: question{anAgent, "a"}, until: now.Add(-time.Second)}
+	number := &said{question: question{aNumber, "n"}, until: now}
+	l := &loop{book: newDirectoryBook("o", time.Second, time.Minute)}
+	l.book.said[agent.question], l.book.said[number.question] = agent, number
+	quick := &l.book.lanes.quick
 	require.False(t, l.fresh(j, now))
-	l.book.rolling = true
+	quick.full = now.Add(-time.Second / 2) // the places have been taken for less long than it has not counted
+	require.False(t, l.fresh(j, now))
+	quick.full = now.Add(-time.Minute)
 	require.True(t, l.fresh(j, now))
-	l.book.asked = old.begun.Add(time.Second) // a whole round has passed it over
+	agent.asking, agent.asked = true, now.Add(-time.Second/2)
+	require.True(t, l.fresh(j, now))
+	agent.asked = now.Add(-time.Second) // it has been asked again, and there is no answer
 	require.False(t, l.fresh(j, now))
-	l.book.said[agent], l.book.said[number], l.book.rolling = recent, old, false
+	quick.full = time.Time{}
+	agent.until, number.until = now, now.Add(-time.Second)
 	require.False(t, l.fresh(j, now))
-	l.book.said[number] = recent
+	number.until = now
 	require.True(t, l.fresh(j, now))
 	require.False(t, l.fresh(j, now.Add(time.Nanosecond)))
 }

@@ -107,13 +107,21 @@ func (s *scheduler) ended(id string, o dialer.Outcome, err error, now time.Time)
 		return // given up on before
 	}
 	if a.detached && dialerDetached(err) && !errors.Is(err, dialer.ErrNotPlaced) {
-		s.abandon(a, now) // still in flight: the row stays as it is for whoever takes over
+		s.leave(a, now) // still in flight: the row stays as it is for whoever takes over
 		return
 	}
 	s.judge(a, o, err, now)
 	s.ending++
 	a.job.ending++
 	s.remove(a, now)
+}
+
+// leave abandons a call that is left to be taken over: until it has been, its channels are not for others.
+func (s *scheduler) leave(a *attempt, now time.Time) {
+	if a.carrier != nil {
+		a.carrier.leaveBehind(a.units)
+	}
+	s.abandon(a, now)
 }
 
 // remove frees what the call held.
@@ -181,9 +189,12 @@ func (s *scheduler) letGo(now time.Time) {
 // weigh corrects what calls that were taken over hold of their carriers, once the directory has said what a call
 // from their numbers needs. No call begins before it has.
 func (s *scheduler) weigh(numbers map[string]Number) {
-	for _, a := range s.calls {
+	if !s.weighs() {
+		return
+	}
+	for _, a := range s.unweighed {
 		n, known := numbers[a.job.batch.NumberID]
-		if !a.resumed || a.weighed || !known {
+		if !known {
 			continue
 		}
 		a.weighed = true
@@ -194,13 +205,19 @@ func (s *scheduler) weigh(numbers map[string]Number) {
 	}
 }
 
+// weighs says that there are calls that were taken over of which it is not known what they need.
+func (s *scheduler) weighs() bool {
+	s.unweighed = slices.DeleteFunc(s.unweighed, func(a *attempt) bool { return a.weighed || s.calls[a.id] != a })
+	return len(s.unweighed) > 0
+}
+
 // expire ends the calls whose time is up: first by asking the dialer, then, when that
 // did not help, by taking the slot back. So no dialer, however broken, holds one for ever.
 func (s *scheduler) expire(now time.Time) {
 	for s.deadlines.len() > 0 && !s.deadlines.first().deadline.After(now) {
 		a := s.deadlines.first()
 		if a.detached {
-			s.abandon(a, now) // the next owner decides
+			s.leave(a, now) // the next owner decides
 			continue
 		}
 		if a.stranded {
@@ -239,7 +256,7 @@ func (s *scheduler) adopt(o *orphan, now time.Time) *placement {
 	j := s.jobs[b.ID]
 	if j == nil {
 		j = &job{batch: *b, limit: newCapacity(b.Target), queued: b.Counts.Queued, inFlight: b.Counts.InFlight()}
-		s.jobs[b.ID] = j
+		s.add(j)
 	}
 	a := &attempt{
 		id: c.Call.ID, index: c.Call.Index, number: c.Call.Attempt, job: j, dispatched: c.Call.DispatchedAt,
@@ -248,6 +265,7 @@ func (s *scheduler) adopt(o *orphan, now time.Time) *placement {
 	}
 	j.own++
 	s.calls[a.id] = a
+	s.unweighed = append(s.unweighed, a)
 	s.capacity.force(1)
 	j.limit.force(1)
 	s.setOther(j, j.inFlight-j.own)

@@ -30,15 +30,15 @@ func newBalancer(n Number) *balancer {
 	return b
 }
 
-// inOrder returns the indexes of the carriers in the order in which they are to be asked: that of
-// preference, or the one that has had the fewest calls for its weight first. They are not to be modified.
-func (b *balancer) inOrder() []int {
+// inOrder appends to order, which is empty, the indexes of the carriers in the order in which they are to be asked:
+// that of preference, or the one that has had the fewest calls for its weight first.
+func (b *balancer) inOrder(order []int) []int {
+	order = append(order, b.preference...)
 	if b.weights == nil {
-		return b.preference
+		return order
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	order := slices.Clone(b.preference)
 	slices.SortStableFunc(order, func(i, j int) int {
 		return cmp.Compare(b.passed[i]+1/float64(b.weights[i]), b.passed[j]+1/float64(b.weights[j]))
 	})

@@ -54,6 +54,7 @@ type carrier struct {
 	users  int      // calls that have units of it, and calls whose dialer has not returned
 	units  int      // in use by its calls
 	before int      // channels in use by calls of those that had the name before
+	behind int      // channels in use by calls that this session leaves behind
 	heir   *carrier // that has the name by now; nil: it has it itself, or nobody has
 	gone   bool     // it was replaced or taken away: no call begins there
 	over   []func() // called when it is gone and its last user too
@@ -281,6 +282,16 @@ func (c *carrier) force(units int) {
 	}
 	if c.heir != nil {
 		c.heir.inherited(units)
+	}
+}
+
+// leaveBehind tells of channels that go on being used when this session is over.
+func (c *carrier) leaveBehind(units int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.behind += units
+	if c.heir != nil {
+		c.heir.leaveBehind(units)
 	}
 }
 

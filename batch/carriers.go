@@ -20,6 +20,10 @@ type carriers struct {
 	now      atomic.Pointer[carrierSet]
 	shared   bool // with other nodes: a session has begun. Guarded by swapping
 
+	// takeover is the number of the one that is under way: until it is over this node tells that it keeps all of every
+	// carrier from others. 0: none is.
+	takeover atomic.Int64
+
 	// retiring are those that were taken away while calls used them, by the name that nobody has now: should it
 	// return, they count against it. Guarded by swapping.
 	retiring map[string]*carrier

@@ -37,6 +37,8 @@ type share struct {
 
 	lease time.Duration
 	none  bool // this node begins no more calls
+
+	takeover bool // this node may have calls by now that it has not counted yet
 }
 
 // place is that of this node, by id.
@@ -58,14 +60,21 @@ func (p *place) count(other, me string) {
 }
 
 func shareOf(carrier, me string, nodes []store.Node) share {
-	s := share{me: me}
+	s, marked := share{me: me}, mark(carrier)
 	for _, n := range nodes {
+		if n.ID == me {
+			continue
+		}
 		i := slices.Index(n.Carriers, carrier)
-		if n.ID == me || i < 0 {
+		if i < 0 {
+			s.others += keptBy(n, marked)
 			continue
 		}
 		t := toldBy(n, i)
 		s.others += t.share
+		if n.Lapsed { // it keeps what it had, and asks for nothing
+			continue
+		}
 		s.all.count(n.ID, me)
 		if t.need > 0 {
 			s.needy.count(n.ID, me)

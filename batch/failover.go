@@ -88,13 +88,16 @@ func (s *scheduler) hasOther(a *attempt) bool {
 		since = r.since
 	}
 	return slices.ContainsFunc(r.carriers, func(name string) bool {
-		return !a.tried(name) && (s.carrier(name) != nil || !s.directed(since))
+		return !a.tried(name) && (s.carrier(name) != nil || !s.directed(a.job, since))
 	})
 }
 
 // redirect has each stranded attempt go on over the first carrier that has room for it.
 func (s *scheduler) redirect(now time.Time) {
 	s.strandedUntil = time.Time{}
+	if len(s.stranded) == 0 {
+		return
+	}
 	waiting := s.stranded
 	s.stranded = s.stranded[:0]
 	full := map[gate]bool{}
@@ -133,7 +136,8 @@ type gate struct {
 // the gates that are known to be closed.
 func (s *scheduler) goOn(a *attempt, full map[gate]bool, now time.Time) bool {
 	r := a.job.route
-	order := r.balancer.inOrder()
+	s.order = r.balancer.inOrder(s.order[:0])
+	order := s.order
 	for _, i := range order {
 		c := s.carrier(r.carriers[i])
 		if c == nil || a.tried(c.name) {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -171,4 +172,45 @@ func TestWhomACarrierNeverTakesHoldsNobodyUp(t *testing.T) {
 			})
 		})
 	}
+}
+
+// stuckStore is one in which the steps of an organisation fail.
+type stuckStore struct {
+	store.Store
+
+	org   string
+	stuck atomic.Bool
+}
+
+func (s *stuckStore) Advance(ctx context.Context, step store.Step) (store.Advanced, error) {
+	if s.stuck.Load() && step.Org == s.org {
+		return store.Advanced{}, errors.New("the organisation is locked")
+	}
+	return s.Store.Advance(ctx, step)
+}
+
+// What it may have claimed holds its channel. No other one is kept for it.
+func TestAnOrganisationThatCannotBeWrittenKeepsNoChannel(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := fleet(t, dialer.Limits{Channels: 2})
+		for i := range 20 {
+			w.script(i, 1, fake.Behaviour{Talk: 20 * time.Second})
+		}
+		s := &stuckStore{Store: w.cfg.Store, org: "d"}
+		w.cfg.Store = s
+		w.join()
+		pass(10 * time.Second)
+		r := request(10)
+		r.Target = 5
+		a := w.createFor("a", r)
+		pass(time.Second)
+		s.stuck.Store(true)
+		d := w.createFor("d", r)
+		pass(10 * time.Minute)
+		require.True(t, w.batchOf("a", a.ID).Counts.Over(), "with the other channel")
+		require.Equal(t, 10, w.batchOf("d", d.ID).Counts.Queued)
+		s.stuck.Store(false)
+		pass(10 * time.Minute)
+		require.True(t, w.batchOf("d", d.ID).Counts.Over())
+	})
 }

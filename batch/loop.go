@@ -20,7 +20,7 @@ type loop struct {
 	sys system
 	org *orgState
 
-	mu    sync.Mutex // guards sched and inbox
+	mu    sync.Mutex // guards sched, inbox and book
 	sched scheduler
 	inbox []message
 	dirty bool // others changed something: read it
@@ -29,10 +29,9 @@ type loop struct {
 
 	storeError error // why the last step has not been written yet; guarded by mu
 
-	bell    *bell // there is something in the inbox
-	calls   *group
-	helpers *group
-	live    map[string]context.CancelCauseFunc // by call id; only the loop's goroutine uses it
+	bell  *bell // there is something in the inbox
+	calls *group
+	live  map[string]context.CancelCauseFunc // by call id; only the loop's goroutine uses it
 
 	rev    int64 // the store's revision that is known; guarded by mu
 	loaded bool  // the open batches were read
@@ -68,7 +67,8 @@ func (l *loop) changed() {
 
 // run takes turns until ctx ends or there is nothing left to do.
 func (l *loop) run(ctx context.Context) {
-	defer l.helpers.wait(time.Time{}) //nolint:contextcheck // for as long as they take, whatever becomes of ctx
+	ctx, stop := context.WithCancel(ctx)
+	defer stop() // what the directory is asked
 	defer l.drop()
 	for ctx.Err() == nil {
 		again := l.turn(ctx)
@@ -145,22 +145,21 @@ func (l *loop) next(blind bool) (store.Step, error) {
 	defer l.mu.Unlock()
 	ready := l.s.ready.Load() // first: what was taken over before it is in the inbox by then
 	l.deliver(now)
-	old := l.outdated(now)
-	l.sched.held = blind || !ready || old || !l.s.leased(now)
+	l.learn(now)
+	l.sched.held = blind || !ready || l.outdated(now) || !l.s.leased(now)
 	step, err := l.sched.plan(now, int(l.org.reserved.Load()))
-	if (old || len(l.sched.stale) > 0) && !l.book.asking && len(l.sched.jobs) > 0 {
-		l.book.begun = time.Time{} // an answer was too old when it was taken up, or since: ask again
-		l.ring()
-	}
 	l.endCalls()
 	return step, err
 }
 
 func (l *loop) deliver(now time.Time) {
-	inbox := l.inbox
-	l.inbox = nil
-	for _, m := range inbox {
+	const most = 1000
+	for _, m := range l.inbox { // none is added meanwhile, as the caller holds mu
 		m(now)
+	}
+	clear(l.inbox)
+	if l.inbox = l.inbox[:0]; cap(l.inbox) > most {
+		l.inbox = nil // it would rather be in the way
 	}
 }
 
@@ -212,8 +211,10 @@ func (l *loop) advanceOnce(ctx context.Context, step store.Step) (store.Advanced
 
 func (l *loop) setStoreError(err error) {
 	l.mu.Lock()
-	l.storeError = err
-	l.mu.Unlock()
+	defer l.mu.Unlock()
+	if l.storeError = err; err != nil {
+		l.sched.yieldSeats()
+	}
 }
 
 // apply tells the scheduler what came of a step and places the calls.
@@ -281,13 +282,7 @@ func (l *loop) wakeAt() time.Time {
 	if l.dirty || l.sched.more || len(l.inbox) > 0 || len(l.sched.events) > 0 {
 		l.ring()
 	}
-	asks := l.sched.stuck() || l.book.unsure || len(l.sched.stranded) > 0
-	if asks && len(l.sched.jobs) > 0 && !l.book.asking {
-		at = earliest(at, l.book.begun.Add(l.s.e.cfg.DirectoryTTL))
-	}
-	if l.book.asking && !l.book.limiting && len(l.sched.jobs) > 0 {
-		at = earliest(at, l.book.said[question{anOrganisation, l.org.id}].begun.Add(l.s.e.cfg.DirectoryTTL))
-	}
+	at = earliest(at, l.askAt(l.sys.now()))
 	switch {
 	case at.IsZero() && l.sched.idle():
 		return at

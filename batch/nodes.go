@@ -2,6 +2,7 @@ package batch
 
 import (
 	"context"
+	"hash/fnv"
 	"math"
 	"time"
 
@@ -18,24 +19,60 @@ import (
 //
 // What is fair is a question of demand, see demand.go.
 //
-// The shares of a node that died are free when its lease has run out. The calls that it leaves behind
-// then count where they are taken over.
+// The share of a node that died stays its own until the calls that it leaves behind have been taken over, see
+// takeover.go.
 
 // whole is all of a carrier. Shares are counted in millionths.
 const whole = 1_000_000
 
 // tell puts into n what the node says of its carriers: in Shares first what it keeps others from using
-// of each, then what it needs of each, then its tickets.
-func (c *carriers) tell(n *store.Node) {
+// of each, then what it needs of each, then its tickets; behind them, in pairs, marks of carriers that it does not have
+// and what it keeps of them all the same: what its calls use where one was taken away from it, everything while it
+// takes calls over. It returns the takeover that it has told; 0: none.
+func (c *carriers) tell(n *store.Node) (takeover int64) {
+	takeover = c.takeover.Load() // first: what is taken over counts by the time that it is over
+	c.swapping.Lock()
+	defer c.swapping.Unlock()
 	n.Carriers = c.names()
 	k := len(n.Carriers)
 	n.Shares = make([]int, 3*k)
 	for i, name := range n.Carriers {
-		if one := c.get(name); one != nil { // it may have been taken away since
-			t := one.told()
-			n.Shares[i], n.Shares[k+i], n.Shares[2*k+i] = t.share, t.need, t.ticket
+		t := c.get(name).told()
+		n.Shares[i], n.Shares[k+i], n.Shares[2*k+i] = t.share, t.need, t.ticket
+		if takeover != 0 {
+			n.Shares[i] = whole
 		}
 	}
+	for _, one := range inOrder(c.retiring) {
+		if share := one.inUseShare(); share > 0 {
+			n.Shares = append(n.Shares, mark(one.name), share)
+		}
+	}
+	if takeover != 0 {
+		n.Shares = append(n.Shares, anyCarrier, whole)
+	}
+	return takeover
+}
+
+// mark stands for a carrier's name where there is only room for numbers. Two names with one mark keep each other's
+// channels, no more.
+func mark(name string) int {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(name)) // it never fails
+	return max(int(h.Sum32()&math.MaxInt32), anyCarrier+1)
+}
+
+const anyCarrier = 0 // the mark of all
+
+// keptBy returns what n keeps of a carrier that it does not have.
+func keptBy(n store.Node, carrier int) (share int) {
+	const perCarrier = 3
+	for i := perCarrier * len(n.Carriers); i+1 < len(n.Shares); i += 2 {
+		if n.Shares[i] == carrier || n.Shares[i] == anyCarrier {
+			share += n.Shares[i+1]
+		}
+	}
+	return share
 }
 
 // told is what a node tells of a carrier.
@@ -73,7 +110,7 @@ func (s *session) settle(nodes []store.Node) (news bool) {
 			continue
 		}
 		of := shareOf(name, s.node.ID, nodes)
-		of.lease, of.none = s.e.cfg.Lease, draining
+		of.lease, of.none, of.takeover = s.e.cfg.Lease, draining, s.e.carriers.takeover.Load() != 0
 		if c.settle(of, now) {
 			news = true
 		}
@@ -94,7 +131,7 @@ func (s *session) renew(ctx context.Context) error {
 			s.e.cfg.Logger.WarnContext(ctx, "asking for the nodes that share carriers failed", "error", err)
 			return nil
 		}
-		if !s.settle(nodes) {
+		if !s.settle(s.look(nodes)) {
 			return nil
 		}
 	}
@@ -153,7 +190,7 @@ func (c *carrier) settle(s share, now time.Time) (news bool) {
 		return false
 	}
 	before, had := c.tells(), c.enough()
-	if c.wants > c.share && c.wants+s.others <= whole {
+	if c.wants > c.share && c.wants+s.others <= whole && !s.takeover {
 		c.setShare(c.wants)
 	}
 	c.wants = 0
@@ -166,7 +203,7 @@ func (c *carrier) settle(s share, now time.Time) (news bool) {
 	switch free := whole - s.others; {
 	case c.share > fair:
 		c.setShare(fair) // no call begins until they fit; what the others have until then is in told
-	case c.share < fair && free > c.share:
+	case c.share < fair && free > c.share && !s.takeover:
 		c.wants = min(fair, free)
 	}
 	c.drawTicket(s)
@@ -174,12 +211,18 @@ func (c *carrier) settle(s share, now time.Time) (news bool) {
 	return c.tells() != before
 }
 
-// used is the share that its calls have, and those that are about to begin.
+// used is the share that its calls have, those that are left behind, and those that are about to begin.
 func (c *carrier) used() int {
 	if c.most == 0 {
 		return 0
 	}
-	return min(((c.units+c.before+c.kept)*whole+c.most-1)/c.most, whole)
+	return min(((c.units+c.before+c.behind+c.kept)*whole+c.most-1)/c.most, whole)
+}
+
+func (c *carrier) inUseShare() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.used()
 }
 
 // setShare changes what this node may use. The pace follows: at once where that is less, else as setPace says.
@@ -209,8 +252,10 @@ func (c *carriers) surrender() {
 	c.swapping.Lock()
 	defer c.swapping.Unlock()
 	c.shared = true
+	c.takeover.Store(0)
 	for _, one := range c.all() {
 		one.mu.Lock()
+		one.behind = 0 // whoever is left behind is told of by the session that was
 		one.setShare(0)
 		one.mu.Unlock()
 	}

@@ -25,8 +25,8 @@ func (s *scheduler) plan(now time.Time, reserved int) (store.Step, error) {
 	s.expire(now)
 	s.promote(now)
 	s.full, s.more = false, false
-	for _, seat := range s.seats {
-		seat.wanted, seat.rested = false, false
+	for _, x := range s.seats {
+		x.wanted, x.rested = false, false
 	}
 	if !s.held {
 		s.redirect(now)
@@ -44,7 +44,9 @@ func (s *scheduler) plan(now time.Time, reserved int) (store.Step, error) {
 			a.pending = 0
 		}
 	}
-	s.events = make([]store.Event, 0, len(step.Events)) // most likely the next step has about as many
+	if len(step.Events) > 0 {
+		s.events = make([]store.Event, 0, len(step.Events)) // most likely the next step has about as many
+	}
 	return step, nil
 }
 
@@ -92,7 +94,7 @@ func (s *scheduler) share(now time.Time) {
 // lineUp has the routes with calls to begin stand in line.
 func (s *scheduler) lineUp() {
 	s.ready.clear()
-	for _, r := range s.routes {
+	for _, r := range s.ways {
 		if r.blocked.reason != "" {
 			s.wait(r)
 		}
@@ -128,7 +130,8 @@ func (s *scheduler) carrierFor(r *route, now time.Time) (*carrier, refusal) {
 		}
 	}
 	var why refusal
-	order := r.balancer.inOrder()
+	s.order = r.balancer.inOrder(s.order[:0])
+	order := s.order
 	for _, i := range order {
 		c := s.carrier(r.carriers[i])
 		if c == nil {
@@ -160,12 +163,22 @@ type stand struct {
 	units   int
 }
 
+// seating is a seat that the organisation has, and where.
+type seating struct {
+	stand
+	*seat
+}
+
+// seat looks through all, since there are a few for each carrier of the organisation's numbers at most.
 func (s *scheduler) seat(c *carrier, units int) *seat {
-	at := stand{c, units}
-	if s.seats[at] == nil {
-		s.seats[at] = &seat{wake: s.wake}
+	for i := range s.seats {
+		if x := &s.seats[i]; x.carrier == c && x.stand.units == units {
+			return x.seat
+		}
 	}
-	return s.seats[at]
+	one := &seat{wake: s.wake}
+	s.seats = append(s.seats, seating{stand{c, units}, one})
+	return one
 }
 
 // unused gives back what was taken for a call that there was no recipient for.
@@ -238,20 +251,28 @@ func (s *scheduler) undo(now time.Time) {
 // retireSeats gives up what carriers hold for this organisation where it cannot use it: others wait for it. That a call
 // may not begin for another reason than the want of what is held may last.
 func (s *scheduler) retireSeats() {
-	for at, seat := range s.seats {
+	s.seats = slices.DeleteFunc(s.seats, func(x seating) bool {
 		switch {
-		case s.draining || s.held || !s.wants(at):
-			at.carrier.retire(seat)
-			delete(s.seats, at)
-		case !seat.wanted && !s.undecided(at):
-			at.carrier.yield(seat)
+		case s.draining || s.held || !s.wants(x.stand):
+			x.carrier.retire(x.seat)
+			return true
+		case !x.wanted && !s.undecided(x.stand):
+			x.carrier.yield(x.seat)
 		}
+		return false
+	})
+}
+
+// yieldSeats gives up what carriers hold for this organisation, which can begin no call for who knows how long.
+func (s *scheduler) yieldSeats() {
+	for _, x := range s.seats {
+		x.carrier.yield(x.seat)
 	}
 }
 
 // undecided says that not all calls which may begin at a stand have been tried, as there were too many for one step.
 func (s *scheduler) undecided(at stand) bool {
-	for _, r := range s.routes {
+	for _, r := range s.ways {
 		if !s.full && r.blocked.reason == "" && r.leadsTo(at) {
 			return true
 		}
@@ -266,7 +287,7 @@ func (r *route) leadsTo(at stand) bool {
 
 // stuck says that a changed directory could set something free.
 func (s *scheduler) stuck() bool {
-	for _, r := range s.routes {
+	for _, r := range s.ways {
 		if r.line.len() > 0 && r.blocked.reason != "" {
 			return true
 		}
@@ -281,7 +302,7 @@ func (s *scheduler) wants(at stand) bool {
 	if s.carrier(name) != at.carrier { // it was replaced
 		return false
 	}
-	for _, r := range s.routes {
+	for _, r := range s.ways {
 		if !s.full && r.leadsTo(at) {
 			return true
 		}
@@ -312,7 +333,7 @@ func (s *scheduler) wakeAt(now time.Time) time.Time {
 	if s.draining || s.full {
 		return at
 	}
-	for _, r := range s.routes {
+	for _, r := range s.ways {
 		if r.line.len() > 0 {
 			at = earliest(at, r.blocked.until)
 		}

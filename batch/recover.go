@@ -9,36 +9,6 @@ import (
 	"github.com/outdial/outdial/store"
 )
 
-// adopt takes over the calls of nodes whose lease ran out: each is resumed where its
-// carrier can tell what became of it, and otherwise ends, its fate unknown. Nobody is
-// dialled again because of it. It says whether there are none left.
-func (s *session) adopt(ctx context.Context) bool {
-	const page = 500
-	for ctx.Err() == nil {
-		orphans, err := s.adoptPage(ctx, page)
-		if err != nil { // what it told of them may be old, and reclaim finds them
-			orphans = nil
-		}
-		for _, c := range orphans {
-			s.handOver(c) //nolint:contextcheck // a call outlives the loop that follows it: see place
-		}
-		if err == nil && s.doubts() {
-			err = s.reclaim(ctx)
-		}
-		if err != nil {
-			s.unsure.Store(true)
-			if ctx.Err() == nil {
-				s.e.cfg.Logger.WarnContext(ctx, "taking over calls failed", "error", err)
-			}
-			return false
-		}
-		if len(orphans) == 0 { // fewer than were asked for does not mean that
-			return true
-		}
-	}
-	return false
-}
-
 // doubts says whether to look for calls that this node owns without having learned it. A write that was
 // given up may be carried out yet, and nobody knows how much later; so a node that has given up one
 // asks again now and then as long as it has its name.
@@ -108,13 +78,6 @@ func (l *loop) readOwn(ctx context.Context) error {
 	return nil
 }
 
-// counted says that a loop has looked at a call which was handed over to it: from now on it counts.
-func (s *session) counted() {
-	if s.uncounted.Add(-1) == 0 {
-		s.bell.ring() // calls may begin. Not here, where the loop is locked
-	}
-}
-
 // begin lets calls begin.
 func (s *session) begin() {
 	s.mu.Lock()
@@ -128,12 +91,6 @@ func (s *session) begin() {
 			l.ring()
 		}
 	}
-}
-
-func (s *session) adoptPage(ctx context.Context, limit int) ([]store.Claimed, error) {
-	ctx, cancel := s.e.sys.timeout(ctx, s.e.cfg.StoreTimeout)
-	defer cancel()
-	return s.e.cfg.Store.Adopt(ctx, s.node.ID, limit)
 }
 
 // handOver gives a call that was taken over to its organisation's loop.
@@ -185,11 +142,9 @@ func (l *loop) adopt(c store.Claimed, now time.Time) {
 func newLoop(s *session, o *orgState) *loop {
 	l := &loop{
 		s: s, sys: s.e.sys, org: o,
-		bell: s.e.sys.newBell(), calls: newGroup(s.e.sys), helpers: newGroup(s.e.sys),
+		bell: s.e.sys.newBell(), calls: newGroup(s.e.sys),
 		live: map[string]context.CancelCauseFunc{},
-		book: directoryBook{
-			said: map[question]said{}, agents: map[string]dialer.Agent{}, numbers: map[string]Number{},
-		},
+		book: newDirectoryBook(o.id, s.e.cfg.DirectoryTTL, s.e.cfg.StoreTimeout),
 	}
 	l.sched = scheduler{
 		org: o.id, node: s.node.ID, regions: s.e.cfg.Regions, grace: s.e.cfg.Grace, maxStep: s.e.cfg.MaxStep,

@@ -72,7 +72,7 @@ func (l *loop) load(batches []store.Batch) {
 	l.loaded = true
 	for _, b := range batches { // what was learned anew needs a route
 		if j := l.sched.jobs[b.ID]; j != nil && j.route == nil {
-			l.book.begun = time.Time{}
+			l.book.news = true
 		}
 	}
 }
@@ -100,27 +100,36 @@ func (l *loop) readHangUps(ctx context.Context) error {
 	return nil
 }
 
-// route tells the scheduler how the calls of each batch leave now.
+// route tells the scheduler how the calls of each batch leave now. Where the directory says what it said before, as it
+// does nearly always, they leave as they did.
 func (l *loop) route(now time.Time) {
+	l.book.unsure = false
 	for _, j := range l.sched.jobs {
+		if j.route != nil && j.routed == l.book.version {
+			continue
+		}
+		j.routed = l.book.version
 		a, okAgent := l.book.agents[j.batch.AgentID]
 		n, okNumber := l.book.numbers[j.batch.NumberID]
 		var unable refusal
 		switch {
 		case !okAgent:
-			unable.reason = l.missing(WaitAgent, question{anAgent, j.batch.AgentID})
+			unable.reason = l.missing(WaitAgent, question{anAgent, j.batch.AgentID}, now)
 		case !okNumber:
-			unable.reason = l.missing(WaitNumber, question{aNumber, j.batch.NumberID})
+			unable.reason = l.missing(WaitNumber, question{aNumber, j.batch.NumberID}, now)
 		case n.InboundOnly:
 			unable.reason = WaitNumber
 		}
+		waits := unable.reason == "" && (!okAgent || !okNumber) // until the directory has answered
+		l.book.unsure = l.book.unsure || waits || unable.reason != ""
+		if waits {
+			continue
+		}
 		to := endpoint{from: n.E164, agent: a}
-		if same := j.route != nil && unable.reason == "" && j.key == routeKey(n, a.ID); same {
+		if same := j.route != nil && unable.reason == "" && j.route.key == routeKey(n, a.ID); same {
 			j.endpoint = to
 			continue
 		}
-		l.book.unsure = l.book.unsure || unable.reason != ""
-		j.key = routeKey(n, a.ID)
 		l.sched.setRoute(j, n, to, unable, now)
 	}
 }

@@ -29,7 +29,7 @@ type scheduler struct {
 	canResume func(*carrier) bool        // whether its calls go on when this session ends
 	balancers *balancers
 	wake      func()                     // for seats: a carrier has room again
-	directed  func(since time.Time) bool // the directory was asked since then, with the carriers as they are now
+	directed  func(*job, time.Time) bool // its number was asked for since then, with the carriers as they are now
 
 	fresh func(*job, time.Time) bool // what the directory said of its agent and number is not too old
 
@@ -38,16 +38,21 @@ type scheduler struct {
 	held     bool // no call begins yet
 	draining bool // no call begins any more
 
-	jobs   map[string]*job // by batch id
-	routes map[string]*route
-	ready  *priority[*route] // while units are shared: those that may get one
-	due    *priority[*job]   // scheduled for later
-	rest   *priority[*job]   // that rest
-	stale  []*job            // that would have got a unit, but that are not fresh
-	seats  map[stand]*seat
-	agents map[string]*breaker // of agents that could not be reached
+	jobs      map[string]*job  // by batch id
+	needs     map[question]int // of the directory: by how many jobs
+	wanted    []question       // those that are new there since the directory was last consulted
+	routes    map[string]*route
+	ways      []*route          // the same: walking over a map costs much more
+	wentRoute bool              // one of them is gone since forgetTurns
+	ready     *priority[*route] // while units are shared: those that may get one
+	due       *priority[*job]   // scheduled for later
+	rest      *priority[*job]   // that rest
+	stale     []*job            // that would have got a unit, but that are not fresh
+	seats     []seating
+	agents    map[string]*breaker // of agents that could not be reached
 
 	calls         map[string]*attempt // by call id
+	unweighed     []*attempt          // that were taken over, and of which it is not known yet what they weigh
 	deadlines     *priority[*attempt]
 	stranded      []*attempt // that their carrier refused and that wait for another one
 	strandedUntil time.Time  // when one of them may find one without being woken
@@ -55,6 +60,7 @@ type scheduler struct {
 
 	events  []store.Event
 	planned []plan
+	order   []int // room for that of a number's carriers
 	hangUps []hangUp
 
 	full   bool               // the last step stopped at the organisation's limit
@@ -71,9 +77,9 @@ type hangUp struct {
 
 func (s *scheduler) init() {
 	s.jobs = map[string]*job{}
+	s.needs = map[question]int{}
 	s.routes = map[string]*route{}
 	s.turns = map[string]float64{}
-	s.seats = map[stand]*seat{}
 	s.agents = map[string]*breaker{}
 	s.ready = newPriority(
 		routeBefore, func(r *route) *int { return &r.inReady })
@@ -103,14 +109,19 @@ func (s *scheduler) load(b store.Batch, now time.Time) {
 			s.capacity.setOther(s.other) // its calls may have been counted by advanced
 			return
 		}
-		j = &job{limit: newCapacity(b.Target)}
-		s.jobs[b.ID] = j
+		j = &job{limit: newCapacity(b.Target), batch: b}
+		s.add(j)
 	}
 	if b.Rev < j.batch.Rev {
 		return
 	}
 	if b.Target != j.batch.Target {
 		j.limit.setLimit(b.Target)
+	}
+	if b.AgentID != j.batch.AgentID || b.NumberID != j.batch.NumberID { // it was taken over without its batch
+		s.needNoMore(j)
+		j.batch = b
+		s.need(j)
 	}
 	j.batch = b
 	j.queued = b.Counts.Queued
@@ -128,11 +139,37 @@ func (s *scheduler) dials(region string) bool {
 	return len(s.regions) == 0 || slices.Contains(s.regions, region)
 }
 
+func (s *scheduler) add(j *job) {
+	s.jobs[j.batch.ID] = j
+	s.need(j)
+}
+
+func (j *job) asks() [2]question {
+	return [...]question{{anAgent, j.batch.AgentID}, {aNumber, j.batch.NumberID}}
+}
+
+func (s *scheduler) need(j *job) {
+	for _, q := range j.asks() {
+		if s.needs[q]++; s.needs[q] == 1 {
+			s.wanted = append(s.wanted, q)
+		}
+	}
+}
+
+func (s *scheduler) needNoMore(j *job) {
+	for _, q := range j.asks() {
+		if s.needs[q]--; s.needs[q] <= 0 {
+			delete(s.needs, q)
+		}
+	}
+}
+
 func (s *scheduler) forget(j *job) {
 	s.leaveRoute(j)
 	s.setOther(j, 0)
 	s.capacity.setOther(s.other)
 	delete(s.jobs, j.batch.ID)
+	s.needNoMore(j)
 }
 
 // setRoute tells how a batch's calls leave, or why they cannot.
@@ -141,11 +178,13 @@ func (s *scheduler) setRoute(j *job, n Number, to endpoint, unable refusal, now 
 	j.endpoint, j.unable = to, unable
 	if unable.reason == "" {
 		key := routeKey(n, to.agent.ID)
-		if s.routes[key] == nil {
-			s.routes[key] = newRoute(key, n, to.agent.ID, s.balancers.use(n), now)
+		r := s.routes[key]
+		if r == nil {
+			r = newRoute(key, n, to.agent.ID, s.balancers.use(n), now)
+			s.open(r)
 		}
-		j.route = s.routes[key]
-		j.route.jobs++
+		j.route = r
+		r.jobs++
 	}
 	s.enlist(j, now)
 }
@@ -156,9 +195,25 @@ func (s *scheduler) leaveRoute(j *job) {
 		j.route = nil
 		if r.jobs--; r.jobs == 0 {
 			s.balancers.leave(r.balancer)
-			delete(s.routes, r.key)
+			s.shut(r)
 		}
 	}
+}
+
+func (s *scheduler) open(r *route) {
+	s.routes[r.key] = r
+	r.at = len(s.ways)
+	s.ways = append(s.ways, r)
+}
+
+func (s *scheduler) shut(r *route) {
+	delete(s.routes, r.key)
+	last := len(s.ways) - 1
+	s.ways[r.at] = s.ways[last]
+	s.ways[r.at].at = r.at
+	s.ways[last] = nil
+	s.ways = s.ways[:last]
+	s.wentRoute = true
 }
 
 // enlist puts a batch where it belongs: among the scheduled, in its route's line at the

@@ -41,10 +41,20 @@ type session struct {
 	doubted   bool                      // they may have been, once; only run uses it
 	reclaimed time.Time                 // when they were last looked for; only run uses it
 
+	lapses    atomic.Pointer[lapses] // nil: the nodes were not read yet
+	announced atomic.Int64           // the takeover that the others were told of last
+
+	takeovers     int64     // that there were; these are run's alone
+	takeoverBegan time.Time // the latest one
+	late          bool      // an adoption was given up, and may be carried out yet
+	adoptedOf     string    // nodes of which all calls were adopted that can be
+	adopted       time.Time // when
+
 	mu       sync.Mutex
 	loops    map[string]*loop // by organisation
 	draining bool
 	working  *group // loops
+	asking   *group // questions to the directory
 	cancel   context.CancelFunc
 	ctx      context.Context //nolint:containedctx // the lifetime of loops, which begin at any time
 }
@@ -61,6 +71,7 @@ func (e *Engine) openSession(ctx context.Context) (*session, error) {
 		bell:    e.sys.newBell(),
 		pulse:   e.sys.newBell(),
 		working: newGroup(e.sys),
+		asking:  newGroup(e.sys),
 		loops:   map[string]*loop{},
 	}
 	e.carriers.surrender()
@@ -102,9 +113,12 @@ func newNodeID(random io.Reader) (string, error) {
 }
 
 // patience is how long what a heartbeat waits for may take. Not as long as the lease lasts: one answer that never
-// comes must not cost it.
+// comes must not cost it. The first one has nothing to lose yet.
 func (s *session) patience() time.Duration {
 	const perLease = 3
+	if s.until.Load() == nil {
+		return s.e.cfg.StoreTimeout
+	}
 	return min(s.e.cfg.StoreTimeout, s.e.cfg.Lease/perLease)
 }
 
@@ -113,10 +127,13 @@ func (s *session) heartbeat(ctx context.Context, lease time.Duration) error {
 	defer cancel()
 	begun := s.e.sys.now()
 	node := s.node
-	s.e.carriers.tell(&node)
+	takeover := s.e.carriers.tell(&node)
 	err := s.e.cfg.Store.Heartbeat(ctx, node, lease)
 	if err != nil {
 		return err
+	}
+	if s.announced.Swap(takeover) != takeover {
+		s.bell.ring()
 	}
 	until := begun.Add(lease)
 	if before := s.until.Swap(&until); before != nil && s.e.sys.now().After(*before) {
@@ -142,16 +159,14 @@ func (s *session) run(ctx context.Context) ending {
 	defer s.close(helpers, stop) //nolint:contextcheck // for as long as it takes, whatever becomes of ctx
 	s.e.cfg.Logger.InfoContext(ctx, "dialling", "node", s.node.ID)
 	s.poll(ctx) // first, since it says as of when an organisation's loop has to read
-	var adopted time.Time
 	for {
 		begun := s.e.sys.now()
-		if begun.Sub(adopted) >= s.e.cfg.Lease/2 && s.adopt(ctx) {
-			adopted = s.e.sys.now()
-		}
 		// Carriers are shared: one loop must not fill the channels of a call that another has not looked at yet.
-		if !adopted.IsZero() && s.uncounted.Load() == 0 {
+		counted := s.adopt(ctx) && s.uncounted.Load() == 0
+		if counted || s.mourned() {
 			s.begin()
 		}
+		s.endTakeover(counted)
 		s.poll(ctx)
 		s.e.sys.wait(ctx, s.bell, begun.Add(s.e.cfg.PollInterval))
 		switch {
@@ -333,6 +348,10 @@ func (s *session) await(wait time.Duration) bool {
 		case s.fenced.Load() || !now.Before(until):
 			return false
 		}
+		if s.doubts() && s.reclaim(s.ctx) != nil {
+			s.unsure.Store(true)
+		}
+		s.endTakeover(s.uncounted.Load() == 0 && !s.unsure.Load())
 		if s.working.wait(earliest(until, now.Add(s.e.cfg.PollInterval))) {
 			return true
 		}
@@ -352,13 +371,13 @@ func (s *session) close(helpers *group, stop context.CancelFunc) {
 	s.cancel()
 	s.working.wait(time.Time{})
 	s.awaitCalls(loops)
-	for _, l := range loops {
-		l.release()
-	}
 	stop()
 	helpers.wait(time.Time{})
 	if !s.fenced.Load() {
-		s.resign(s.ctx)
+		s.resign(s.ctx) // with what those calls use that are left to be taken over
+	}
+	for _, l := range loops {
+		l.release()
 	}
 }
 
@@ -371,10 +390,15 @@ func (s *session) resign(ctx context.Context) {
 	}
 }
 
-// awaitCalls waits for the calls that were let go of. A dialer that does not return
-// then has lost its goroutine.
+// awaitCalls waits for the calls that were let go of and for the directory's answers, which nobody needs any more. A
+// dialer or directory that does not return then has lost its goroutine.
 func (s *session) awaitCalls(loops []*loop) {
 	until := s.e.sys.now().Add(s.e.cfg.Grace)
+	defer func() {
+		if !s.asking.wait(until) {
+			s.e.cfg.Logger.Error("the directory does not answer; the goroutines that ask it are left behind", "node", s.node.ID)
+		}
+	}()
 	for _, l := range loops {
 		if !l.calls.wait(until) {
 			s.e.cfg.Logger.Error("a dialer does not end its calls; their goroutines are left behind", "node", s.node.ID)

@@ -25,7 +25,7 @@ type job struct {
 	ending   int       // calls of it whose end is not written yet
 	limit    *capacity // Target, less what other nodes have in flight
 	route    *route    // nil: not known yet
-	key      string    // of the route
+	routed   int       // directoryBook.version when it was looked for
 	unable   refusal   // why there is no route
 	endpoint endpoint
 
@@ -95,8 +95,12 @@ func (s *scheduler) serve(j *job) {
 
 // forgetTurns drops those at carriers that nobody waits for.
 func (s *scheduler) forgetTurns() {
+	if !s.wentRoute {
+		return
+	}
+	s.wentRoute = false
 	used := map[string]bool{}
-	for _, r := range s.routes {
+	for _, r := range s.ways {
 		used[r.first()] = true
 	}
 	maps.DeleteFunc(s.turns, func(carrier string, _ float64) bool { return !used[carrier] })
@@ -124,6 +128,7 @@ func (s *scheduler) wait(r *route) {
 // together, so they share a queue and one of them speaks for all.
 type route struct {
 	key      string
+	at       int // its place in scheduler.ways
 	carriers []string
 	balancer *balancer // which of them gets the next call
 	units    int
@@ -154,7 +159,7 @@ func (r *route) first() string {
 	return r.carriers[0]
 }
 
-// routeKey is worked out for every batch whenever the directory has answered, so it is written in one go.
+// routeKey is worked out for every batch whenever the directory says something else, so it is written in one go.
 func routeKey(n Number, agent string) string {
 	var there [128]byte
 	key := append(appendCarriersKey(there[:0], n), 0)

@@ -22,38 +22,48 @@ func (l *simLedger) begun(d *simDial, call dialer.Call) {
 	if c.carrier != d.c.name {
 		l.fail("%s dials %s over %s; by what is durable it would be over %s", d.p.name, c.id, d.c.name, c.carrier)
 	}
+	c.dial = d
+	l.begunAt[d.c.name] = append(l.begunAt[d.c.name], c)
 	l.channels(d)
 }
 
-// channels judges how many channels of a carrier are used by calls of nodes whose lease runs. Those taken
-// over do not count: they go beyond what there is, or what is kept for somebody.
+// channels judges how many channels of a carrier are used by calls in flight, whosever they are and whether or not
+// their node still lives.
 func (l *simLedger) channels(d *simDial) {
 	most, used := d.c.limits.Channels, 0
 	if most == 0 {
 		return
 	}
-	for _, s := range l.w.slots {
-		if s.proc == nil || s.proc.letsGo() {
-			continue
-		}
-		for _, o := range s.proc.dials[d.c.name] {
-			if !o.resumed && s.proc.holds(d.c, o) {
-				used += o.units
-			}
-		}
+	l.begunAt[d.c.name] = slices.DeleteFunc(l.begunAt[d.c.name], func(c *simCall) bool { return c.over || c.dial.c != d.c })
+	for _, c := range l.begunAt[d.c.name] {
+		used += c.channels(l)
 	}
 	if used <= most {
 		return
 	}
+	for _, c := range l.begunAt[d.c.name] {
+		l.w.tell("%s is %s's, %s began it, for %d units", c.id, c.owner, c.claimer, c.channels(l))
+	}
 	for _, s := range l.w.slots {
 		if s.proc != nil {
-			for _, o := range s.proc.dials[d.c.name] {
-				l.w.tell("a dialer of %s has %s, for %d units", s.proc.name, o.call.id, o.units)
-			}
 			s.proc.describe()
 		}
 	}
 	l.fail("%d channels of %s are used, which has %d", used, d.c.name, most)
+}
+
+// channels is how many of its carrier's it uses.
+func (c *simCall) channels(l *simLedger) int {
+	waited := l.w.now-l.leases[c.claimer] >= int64(mourning*l.w.prof.lease) // for it to be taken over and weighed
+	switch {
+	case c.ending, c.stranded, c.carrier != c.dial.c.name, c.dial.left && c.dial.rec == nil:
+		return 0 // it is over, or the carrier did not take it
+	case waited && c.owner == c.claimer:
+		return 0
+	case waited:
+		return 1
+	}
+	return c.dial.units
 }
 
 // dialled judges that a carrier is asked for a call. Nil: it must not be.

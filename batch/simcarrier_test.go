@@ -243,6 +243,7 @@ type simDial struct {
 	dialer  int
 	owner   string // of the call when it was given to it
 	resumed bool
+	left    bool // it has returned
 }
 
 func (p *simProc) beginDial(d *simDial) {
@@ -252,6 +253,7 @@ func (p *simProc) beginDial(d *simDial) {
 
 func (p *simProc) endDial(d *simDial) {
 	p.w.current.dialing = false
+	d.left = true
 	all := p.dials[d.c.name]
 	i := slices.Index(all, d)
 	p.dials[d.c.name] = slices.Delete(all, i, i+1)

@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +25,9 @@ type simLedger struct {
 	revs    map[planner]int64 // that a node knows of an organisation
 
 	asked, got map[*simBatch]int // scratch of weighed
+	scratch    []*simBatch       // of advanced
+
+	begunAt map[string][]*simCall // calls that were given to a dialer of a carrier, those that are not over among them
 }
 
 // simBatch is what is true of a batch.
@@ -44,6 +48,7 @@ type simBatch struct {
 	agent     string
 	weight    int
 	scheduled bool
+	putBack   int64            // when somebody was last queued again
 	served    [maxSlots]string // by slot: the node that claimed from it last, since it was last over
 }
 
@@ -64,13 +69,14 @@ type simCall struct {
 	hangUp   bool
 	stranded bool     // a carrier refused it, and it is not at another one yet
 	asked    []string // carriers that were asked to place it
+	dial     *simDial // that it was given to last by who claimed it
 }
 
 func newSimLedger(w *simWorld) *simLedger {
 	return &simLedger{
 		w: w, batches: map[string]*simBatch{}, calls: map[string]*simCall{},
 		flying: map[string]int{}, leases: map[string]int64{}, beats: map[string]int64{},
-		revs: map[planner]int64{}, asked: map[*simBatch]int{}, got: map[*simBatch]int{},
+		revs: map[planner]int64{}, asked: map[*simBatch]int{}, got: map[*simBatch]int{}, begunAt: map[string][]*simCall{},
 	}
 }
 
@@ -206,16 +212,12 @@ func (l *simLedger) advanced(p *simProc, s *store.Step, res *store.Advanced) {
 	if !l.alive(s.Owner) {
 		l.fail("a step of %s was carried out after its lease", s.Owner)
 	}
-	lost := map[string]bool{}
-	for _, id := range res.Lost {
-		lost[id] = true
-	}
 	for i := range s.Events {
-		if ev := &s.Events[i]; !lost[ev.CallID] {
+		if ev := &s.Events[i]; !slices.Contains(res.Lost, ev.CallID) {
 			l.applied(s, ev)
 		}
 	}
-	claimed := map[*simBatch]bool{}
+	claimed := l.scratch[:0]
 	for i := range res.Claimed {
 		c := &res.Claimed[i].Call
 		if old := l.calls[c.ID]; old != nil {
@@ -226,9 +228,12 @@ func (l *simLedger) advanced(p *simProc, s *store.Step, res *store.Advanced) {
 			continue
 		}
 		l.claimed(s, c)
-		claimed[l.batches[c.BatchID]] = true
+		if k := l.batches[c.BatchID]; !slices.Contains(claimed, k) {
+			claimed = append(claimed, k)
+		}
 	}
-	for k := range claimed {
+	l.scratch = claimed
+	for _, k := range claimed {
 		k.served[p.slot.index] = s.Owner
 		switch {
 		case k.cancelled:
@@ -305,6 +310,9 @@ func (l *simLedger) ended(c *simCall, ev *store.Event) {
 	}
 	l.endedUnknown(c)
 	c.requeued(ev.Status)
+	if ev.Status == fsm.Queued {
+		c.batch.putBack = l.w.now
+	}
 	l.branches(c, ev)
 }
 

@@ -28,7 +28,7 @@ type mutation struct {
 // edits are all that it replaces, each in another file.
 func (m mutation) edits() []mutation {
 	all := []mutation{m}
-	if m.file == "nodes.go" { // who looks at its share once more before it uses a channel has told nothing wrong
+	if strings.HasSuffix(m.old, "c.kept") { // who looks at its share once more before it uses a channel has told nothing wrong
 		all = append(all, mutation{"", "carrier.go", "	if s.granted && c.channels.owes() {", "	if false {"})
 	}
 	return all
@@ -44,8 +44,8 @@ func simMutations() []mutation {
 			"return from.InFlight() && (from == to || from.Reaches(to))", "return from == to || from.Reaches(to) || !from.InFlight()",
 		},
 		{
-			"2: calls of dead nodes are taken over at the start only", "session.go",
-			"begun.Sub(adopted) >= s.e.cfg.Lease/2 && s.adopt(ctx)", "adopted.IsZero() && s.adopt(ctx)",
+			"2: calls of dead nodes are taken over at the start only", "takeover.go",
+			"	since := s.e", "	if s.ready.Load() {\n		return false\n	}\n	since := s.e",
 		},
 		{
 			"3: who is asked to stop drops what became of its calls", "session.go",
@@ -57,7 +57,7 @@ func simMutations() []mutation {
 		},
 		{
 			"5: a node whose first duty fails goes on half dead", "session.go",
-			"if !adopted.IsZero() && s.uncounted.Load() == 0 {", "if !adopted.IsZero() && s.uncounted.Load() == 0 && !s.doubted {",
+			"if counted || s.mourned() {", "if (counted || s.mourned()) && !s.doubted {",
 		},
 		{
 			"6: a node believes in its lease for ever", "session.go",
@@ -101,7 +101,7 @@ func simMutations() []mutation {
 		},
 		{
 			"what is taken up late from the directory counts as new", "answers.go",
-			"now.until = later(one.begun.Add(2*ttl), one.end.Add(ttl))", "now.until = l.sys.now().Add(2 * ttl)",
+			"	l.book.news = false\n", "	l.book.news, l.book.limit.until = false, now.Add(2*l.s.e.cfg.DirectoryTTL)\n",
 		},
 		{
 			"a call that was claimed by a late commit is looked for once", "recover.go",
@@ -121,11 +121,35 @@ func simMutations() []mutation {
 		},
 		{
 			"a channel that is kept is told as free, and used all the same", "nodes.go",
-			"c.units+c.before+c.kept", "c.units+c.before",
+			"c.units+c.before+c.behind+c.kept", "c.units+c.before+c.behind",
 		},
 		{
 			"no node has as many channels as one call needs", "demand.go",
 			"return (max(c.heaviest, 1)*whole + c.most - 1) / c.most", "return (whole + c.most - 1) / c.most",
+		},
+		{
+			"the channels of a dead node's calls are free when its lease has run out", "demand.go",
+			"		s.others += t.share\n		if n.Lapsed {", "		if !n.Lapsed {\n			s.others += t.share\n		} else {",
+		},
+		{
+			"calls are taken over before others know that they have to wait", "takeover.go",
+			"if (l.fresh || l.ids == \"\") && !s.announce() {", "if (l.fresh || l.ids == \"\") && !s.announce() && s.takeovers > 1000 {",
+		},
+		{
+			"who takes calls over takes a larger share meanwhile", "nodes.go",
+			"c.wants+s.others <= whole && !s.takeover {", "c.wants+s.others <= whole {",
+		},
+		{
+			"a takeover is over before its calls count", "session.go",
+			"s.endTakeover(counted)", "s.endTakeover(counted || s.uncounted.Load() > 0)",
+		},
+		{
+			"the channels of calls that a node leaves behind are free", "attempt.go",
+			"		a.carrier.leaveBehind(a.units)\n", "",
+		},
+		{
+			"the channels of a carrier that was taken away are free at once", "nodes.go",
+			"for _, one := range inOrder(c.retiring) {", "for _, one := range inOrder(nil, c.retiring)[:0] {",
 		},
 		{
 			"the carrier is tried again after its answer was lost", "outcome.go",

@@ -39,7 +39,6 @@ type simProc struct {
 	held   []*simTask // to go on when the pause is over
 
 	stopping bool
-	asked    int64                 // when it was asked to stop
 	made     int                   // dialers
 	gone     map[string]int        // the latest dialer of a carrier before it was taken away
 	without  *simCarrier           // that was taken away from it; nil: none
@@ -160,15 +159,10 @@ func (p *simProc) askToStop() {
 	if p.stopping {
 		return
 	}
-	p.stopping, p.asked = true, p.w.now
+	p.stopping = true
 	p.w.tell("%s is asked to stop", p.name)
 	p.stop()
 	p.w.noticeCancelled(p)
-}
-
-// letsGo says that it stops and has given up the calls that its dialers did not leave in time.
-func (p *simProc) letsGo() bool {
-	return p.stopping && p.w.now >= p.asked+int64(max(p.w.prof.drain, 0)+p.w.prof.grace)
 }
 
 // dialers makes one for each carrier. Those of old that are kept stay the same.

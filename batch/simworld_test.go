@@ -84,25 +84,26 @@ func (w *simWorld) act(after time.Duration, what simAction) {
 func (w *simWorld) run(until int64, done func() bool) {
 	w.until, w.done, w.stopped = until, done, false
 	for {
-		e, ok := w.due()
-		if !ok {
+		if w.due() == nil {
 			return
 		}
 		if w.come(); w.stopped {
 			return
 		}
-		_ = w.events.pop()
+		e := w.events.pop()
 		w.happen(&e)
 	}
 }
 
-// due returns the next event, which stays; false: none happens any more in this run.
-func (w *simWorld) due() (simEvent, bool) {
+// due returns the next event, which stays; nil: none happens any more in this run. It is there until another one comes.
+func (w *simWorld) due() *simEvent {
 	if w.stopped || w.failure != "" || w.events.empty() {
-		return simEvent{}, false
+		return nil
 	}
-	e := w.events.first()
-	return *e, e.at <= w.until
+	if e := w.events.first(); e.at <= w.until {
+		return e
+	}
+	return nil
 }
 
 // come has the moment of the next event come.
@@ -157,8 +158,8 @@ func (w *simWorld) goOn(t *simTask) bool {
 	w.noticeCancelled(t.proc)
 	w.noticed = true
 	for {
-		e, ok := w.due()
-		if !ok {
+		e := w.due()
+		if e == nil {
 			return false
 		}
 		r, arrives := e.do.(*request)

@@ -144,7 +144,7 @@ func (e *Engine) dialled(ctx context.Context, region string) (bool, error) {
 	s := e.current()
 	stops := s != nil && s.stops()
 	return slices.ContainsFunc(nodes, func(n store.Node) bool {
-		if stops && n.ID == s.node.ID {
+		if n.Lapsed || (stops && n.ID == s.node.ID) {
 			return false
 		}
 		return len(n.Regions) == 0 || slices.Contains(n.Regions, region)

@@ -142,6 +142,9 @@ type Node struct {
 	StartedAt time.Time
 	ExpiresAt time.Time // when its lease runs out, by the store's clock
 
+	// Lapsed says that its lease has run out while calls in flight are still its own. Only Nodes says so.
+	Lapsed bool
+
 	// Beat numbers the heartbeats of one node, upwards from 1, each above those that were sent before:
 	// of two that are under way at once, or of which one was kept up by the network, the later counts,
 	// in whatever order they arrive. 0 throughout: they count as they arrive.

@@ -82,7 +82,8 @@ type Store interface {
 	// where some are that it cannot have, it returns an error.
 	Adopt(ctx context.Context, node string, limit int) ([]Claimed, error)
 
-	// Nodes returns the nodes whose lease has not run out.
+	// Nodes returns the nodes whose lease has not run out, and those whose lease has while calls in flight are still
+	// theirs, which are Lapsed: what they told of their carriers stands until those calls have been adopted or ended.
 	Nodes(ctx context.Context) ([]Node, error)
 }
 

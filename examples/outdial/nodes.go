@@ -19,7 +19,8 @@ type nodeJSON struct {
 	StartedAt time.Time         `json:"started_at"`
 	ExpiresAt time.Time         `json:"lease_expires_at"`
 	Left      float64           `json:"lease_left_seconds"`
-	URL       string            `json:"url,omitempty"` // where the others reach it
+	Lapsed    bool              `json:"lapsed,omitempty"` // its lease is over, and not all of its calls were taken over
+	URL       string            `json:"url,omitempty"`    // where the others reach it
 }
 
 type nodeCarrierJSON struct {
@@ -48,7 +49,8 @@ func (c *nodesCmd) Run(ctx context.Context, a *app) error {
 	return nil
 }
 
-// nodes are those whose lease runs, the oldest first. They belong to no organisation, so no configuration is needed.
+// nodes are those whose lease runs or that have left calls behind, the oldest first. They belong to no organisation, so
+// no configuration is needed.
 func (a *app) nodes(ctx context.Context) (nodes []reachedNode, err error) {
 	d, err := a.database()
 	if err == nil {
@@ -76,7 +78,7 @@ func nodeOf(n reachedNode, now time.Time) nodeJSON {
 	out := nodeJSON{
 		ID: n.ID, Regions: append([]string{}, n.Regions...), Carriers: []nodeCarrierJSON{},
 		StartedAt: n.StartedAt.UTC(), ExpiresAt: n.ExpiresAt.UTC(), Left: max(n.ExpiresAt.Sub(now), 0).Seconds(),
-		URL: n.url,
+		Lapsed: n.Lapsed, URL: n.url,
 	}
 	for i, name := range n.Carriers {
 		carrier := nodeCarrierJSON{Name: name}
@@ -97,7 +99,11 @@ func (a *app) printNodes(nodes []nodeJSON) {
 	const format = "%-37s  %-19s  %10s  %-8s  %s\n"
 	a.print(format, "NODE", "SINCE (UTC)", "LEASE LEFT", "REGIONS", "CARRIERS, AND ITS SHARE OF THEM")
 	for _, n := range nodes {
-		a.print(format, n.ID, n.StartedAt.Format(time.DateTime), fmt.Sprintf("%.1fs", n.Left), n.regions(), n.carriers())
+		left := fmt.Sprintf("%.1fs", n.Left)
+		if n.Lapsed {
+			left = "over"
+		}
+		a.print(format, n.ID, n.StartedAt.Format(time.DateTime), left, n.regions(), n.carriers())
 	}
 }
 

@@ -29,10 +29,7 @@ func (s *nodeStore) reachedAt(url string) { s.url.Store(&url) }
 func (s *nodeStore) Heartbeat(ctx context.Context, n store.Node, lease time.Duration) error {
 	s.node.Store(&n.ID)
 	if url := s.url.Load(); url != nil && *url != "" {
-		n.Carriers = append(slices.Clip(n.Carriers), urlMark+*url)
-		if len(n.Shares) > 0 {
-			n.Shares = append(slices.Clip(n.Shares), 0)
-		}
+		n.Carriers = append(slices.Clip(n.Carriers), urlMark+*url) // last, so the shares stay those of the others
 	}
 	return s.closingStore.Heartbeat(ctx, n, lease)
 }
@@ -65,9 +62,6 @@ func (s *nodeStore) reached(ctx context.Context) ([]reachedNode, error) {
 		}
 		reached[i].url = strings.TrimPrefix(n.Carriers[at], urlMark)
 		reached[i].Carriers = slices.Delete(n.Carriers, at, at+1)
-		if at < len(n.Shares) {
-			reached[i].Shares = slices.Delete(n.Shares, at, at+1)
-		}
 	}
 	return reached, err
 }

@@ -109,7 +109,7 @@ func hadBefore(call store.Call, carrier string) error {
 
 // node returns a node whose lease runs.
 func (p *peers) node(ctx context.Context, id string) (reachedNode, bool, error) {
-	is := func(n reachedNode) bool { return n.ID == id }
+	is := func(n reachedNode) bool { return n.ID == id && !n.Lapsed }
 	p.mu.Lock()
 	nodes, asked := p.nodes, p.asked
 	p.mu.Unlock()

@@ -60,6 +60,7 @@ func (t *turn) batch(id string) *batch {
 }
 
 func (t *turn) finish() {
+	t.out.Batches = slices.Grow(t.out.Batches, len(t.named))
 	for _, b := range t.named {
 		t.seal(b, t.step.Now)
 		t.out.Batches = append(t.out.Batches, b.Batch)

@@ -3,6 +3,7 @@ package memory
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/outdial/outdial/fsm"
 	"github.com/outdial/outdial/store"
@@ -28,7 +29,9 @@ func (t *turn) claim(c *store.Claim) {
 		return
 	}
 	n := min(len(c.CallIDs), b.Target-b.Counts.InFlight(), t.step.Limit-len(t.inFlight))
-	for _, id := range c.CallIDs[:max(n, 0)] {
+	n = min(max(n, 0), b.queue.len())
+	t.out.Claimed = slices.Grow(t.out.Claimed, n)
+	for _, id := range c.CallIDs[:n] {
 		index, ok := b.queue.pop()
 		if !ok {
 			return

@@ -15,6 +15,7 @@ type node struct {
 	store.Node
 
 	dialled bool // it owns calls, or did
+	gone    bool // its lease has run out and no call is its own, nor ever will be
 }
 
 // Heartbeat implements [store.Store]. It never returns ErrOwned.
@@ -22,6 +23,7 @@ func (s *Store) Heartbeat(ctx context.Context, n store.Node, lease time.Duration
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("memory: heartbeat: %w", err)
 	}
+	n.Lapsed = false
 	s.lives.Lock()
 	defer s.lives.Unlock()
 	now := s.now()
@@ -73,18 +75,54 @@ func (s *Store) Nodes(ctx context.Context) ([]store.Node, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("memory: nodes: %w", err)
 	}
+	now := s.now() // first: whoever's lease is over by then claims nothing after the look at the calls
+	owners := s.owners(now)
 	s.lives.Lock()
 	defer s.lives.Unlock()
-	now := s.now()
-	var out []store.Node
+	out := make([]store.Node, 0, s.listed)
+	for id, n := range s.nodes {
+		lapsed := !n.ExpiresAt.After(now)
+		if n.gone || lapsed && !owners[id] {
+			if !n.gone && owners != nil {
+				n.gone = true
+				s.nodes[id] = n
+			}
+			continue
+		}
+		told := cloneNode(n.Node)
+		told.ExpiresAt, told.Lapsed = told.ExpiresAt.UTC().Truncate(time.Microsecond), lapsed
+		out = append(out, told)
+	}
+	s.listed = len(out)
+	return out, nil
+}
+
+// lapses says whether the lease of a node has run out which may have left calls behind.
+func (s *Store) lapses(now time.Time) bool {
+	s.lives.Lock()
+	defer s.lives.Unlock()
 	for _, n := range s.nodes {
-		if n.ExpiresAt.After(now) {
-			told := cloneNode(n.Node)
-			told.ExpiresAt = told.ExpiresAt.UTC().Truncate(time.Microsecond)
-			out = append(out, told)
+		if !n.gone && !n.ExpiresAt.After(now) {
+			return true
 		}
 	}
-	return out, nil
+	return false
+}
+
+// owners has the nodes that calls in flight belong to. Nil: nobody needs to know.
+func (s *Store) owners(now time.Time) map[string]bool {
+	if !s.lapses(now) {
+		return nil
+	}
+	out := map[string]bool{}
+	for _, o := range s.activeOrgs() {
+		o.mu.Lock()
+		for c := range o.inFlight {
+			out[c.Owner] = true
+		}
+		o.mu.Unlock()
+	}
+	return out
 }
 
 func cloneNode(n store.Node) store.Node {

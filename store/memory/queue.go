@@ -31,6 +31,9 @@ func (q *queue) put(attempts, index int) {
 	}
 }
 
+// len is how many are queued.
+func (q *queue) len() int { return q.size - q.fresh + len(q.again) }
+
 // pop takes out the next one, if there is any.
 func (q *queue) pop() (index int, ok bool) {
 	if q.fresh < q.size {

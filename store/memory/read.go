@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -42,7 +43,7 @@ func (s *Store) Batches(ctx context.Context, q store.BatchQuery) ([]store.Batch,
 		return nil, err
 	}
 	defer o.mu.Unlock()
-	rows, id, rev := o.batches, func(b *batch) string { return b.ID }, func(b *batch) int64 { return b.Rev }
+	rows, id := o.batches, func(b *batch) string { return b.ID }
 	if q.Open { // asked for all the time, so it must not cost what is over
 		rows = sorted(maps.Keys(o.open), id)
 	}
@@ -57,15 +58,26 @@ func (s *Store) Batches(ctx context.Context, q store.BatchQuery) ([]store.Batch,
 			!b.CreatedAt.Before(q.CreatedFrom) && (q.CreatedTo.IsZero() || b.CreatedAt.Before(q.CreatedTo))
 	}
 	p := within(rows, id, q.After, q.Before, q.Limit)
-	if q.ByRev {
-		rows = sorted(slices.Values(rows), rev)
-		p = page[*batch]{rows: rows[after(rows, rev, q.AfterRev):], limit: q.Limit}
+	if q.ByRev { // asked for all the time, too: it sorts what is new alone
+		p = page[*batch]{rows: since(rows, q.AfterRev), limit: q.Limit}
 	}
-	var out []store.Batch
-	for _, b := range p.find(match) {
+	found := p.find(match)
+	out := slices.Grow([]store.Batch(nil), len(found))
+	for _, b := range found {
 		out = append(out, b.Batch)
 	}
 	return out, nil
+}
+
+// since returns the batches that were changed since a revision, by revision.
+func since(rows []*batch, rev int64) (out []*batch) {
+	for _, b := range rows {
+		if b.Rev > rev {
+			out = append(out, b)
+		}
+	}
+	slices.SortFunc(out, func(a, b *batch) int { return cmp.Compare(a.Rev, b.Rev) })
+	return out
 }
 
 // Calls implements [store.Store].
@@ -79,17 +91,24 @@ func (s *Store) Calls(ctx context.Context, q store.CallQuery) ([]store.Call, err
 	if b := o.byID[q.BatchID]; b != nil {
 		rows = b.calls
 	}
-	if q.InFlight {
-		rows = sorted(maps.Keys(o.inFlight), id)
-	}
 	match := func(c *store.Call) bool {
 		return (q.BatchID == "" || q.BatchID == c.BatchID) && (q.AgentID == "" || q.AgentID == c.AgentID) &&
 			(q.Recipient == nil || *q.Recipient == c.Index) && (q.Owner == "" || q.Owner == c.Owner) &&
 			(!q.HangUp || !c.HangUpAt.IsZero()) && !c.DispatchedAt.Before(q.DispatchedFrom) &&
 			(q.DispatchedTo.IsZero() || !c.DispatchedAt.After(q.DispatchedTo))
 	}
-	var out []store.Call
-	for _, c := range within(rows, id, q.After, q.Before, q.Limit).find(match) {
+	if q.InFlight {
+		rows = nil
+		for c := range o.inFlight {
+			if match(c) {
+				rows = append(rows, c)
+			}
+		}
+		slices.SortFunc(rows, func(a, b *store.Call) int { return cmp.Compare(a.ID, b.ID) })
+	}
+	found := within(rows, id, q.After, q.Before, q.Limit).find(match)
+	out := slices.Grow([]store.Call(nil), len(found))
+	for _, c := range found {
 		out = append(out, clone(c))
 	}
 	return out, nil
@@ -110,7 +129,9 @@ func (s *Store) recipients(ctx context.Context, q store.RecipientQuery) (out []s
 		return nil, err
 	}
 	defer o.mu.Unlock()
-	for _, c := range o.find(q) {
+	found := o.find(q)
+	out = slices.Grow(out, len(found))
+	for _, c := range found {
 		out = append(out, *c)
 		if q.NoMetadata {
 			out[len(out)-1].Metadata = nil

@@ -29,8 +29,9 @@ type Store struct {
 
 	// lives guards the nodes. It is held for moments only and never while another lock is waited for: however many
 	// organisations write, a lease is renewed in time.
-	lives sync.Mutex
-	nodes map[string]node // those whose lease ran out too: their ids stay refused
+	lives  sync.Mutex
+	nodes  map[string]node // those whose lease ran out too: their ids stay refused
+	listed int             // nodes that were listed last
 }
 
 var _ store.Store = (*Store)(nil)

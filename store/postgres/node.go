@@ -39,8 +39,11 @@ const (
 		ORDER BY o.key FOR UPDATE SKIP LOCKED))`
 
 	// A volatile function is no bound for an index, what a sub-query has found is.
-	selectNodes = `SELECT n.id, n.regions, n.carriers, n.shares, n.started_at, n.expires_at, n.beat FROM outdial.nodes n
-	WHERE n.expires_at > (SELECT clock_timestamp())`
+	selectNodes = `WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS now)
+	SELECT ` + nodeColumns + `, false FROM outdial.nodes n WHERE n.expires_at > (SELECT now FROM clock)
+	UNION ALL SELECT ` + nodeColumns + `, true FROM outdial.nodes n
+	WHERE n.key IN (SELECT DISTINCT c.owner FROM outdial.flights c) AND n.expires_at <= (SELECT now FROM clock)`
+	nodeColumns = "n.id, n.regions, n.carriers, n.shares, n.started_at, n.expires_at, n.beat"
 )
 
 // lease asks for the node of that id. Its key stays 0 if it has no lease.
@@ -128,7 +131,7 @@ func (s *Store) Nodes(ctx context.Context) ([]store.Node, error) {
 				var n store.Node
 				var regions, carriers [][]byte
 				err := scan((*text)(&n.ID), &regions, &carriers, &n.Shares, (*instant)(&n.StartedAt), (*instant)(&n.ExpiresAt),
-					&n.Beat)
+					&n.Beat, &n.Lapsed)
 				n.Regions, n.Carriers = unraw(regions), unraw(carriers)
 				out = append(out, n)
 				return err

@@ -145,8 +145,9 @@ func (b *beat) settled(err error) {
 	}
 }
 
-const selectNodes = `SELECT id, regions, carriers, shares, started_at, expires_at, beat FROM nodes
-	WHERE expires_at > ? ORDER BY key`
+const selectNodes = `SELECT id, regions, carriers, shares, started_at, expires_at, beat, expires_at <= ?1 FROM nodes
+	WHERE expires_at > ?1 OR key IN (SELECT owner FROM calls INDEXED BY calls_in_flight WHERE status IN (1, 2))
+	ORDER BY key`
 
 // Nodes implements [store.Store]. A node whose process was killed is among them until its
 // lease runs out or another node dials.
@@ -154,7 +155,8 @@ func (s *Store) Nodes(ctx context.Context) ([]store.Node, error) {
 	rows, err := s.readers.query(ctx, selectNodes, time.Now().UnixMicro())
 	nodes, err := collect(rows, err, func(scan func(...any) error) (n store.Node, err error) {
 		var regions, carriers, shares []byte
-		err = scan(&n.ID, &regions, &carriers, &shares, (*instant)(&n.StartedAt), (*instant)(&n.ExpiresAt), &n.Beat)
+		err = scan(&n.ID, &regions, &carriers, &shares, (*instant)(&n.StartedAt), (*instant)(&n.ExpiresAt), &n.Beat,
+			&n.Lapsed)
 		if err != nil {
 			return n, err
 		}

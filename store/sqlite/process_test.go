@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"io"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -43,6 +44,7 @@ func TestKilledDiallerFreesTheFileAtOnce(t *testing.T) {
 	require.NoError(t, s.Heartbeat(t.Context(), store.Node{ID: node}, time.Hour))
 	nodes, err = s.Nodes(t.Context())
 	require.NoError(t, err)
+	nodes = slices.DeleteFunc(nodes, func(n store.Node) bool { return n.Lapsed }) // it may have left a call behind
 	require.Len(t, nodes, 1, "the lease of the killed node has ended with its lock")
 	require.Equal(t, node, nodes[0].ID)
 }

@@ -188,6 +188,7 @@ func (s cutting) Adopt(ctx context.Context, node string, limit int) ([]store.Cla
 	if err != nil {
 		return nil, err
 	}
+	nodes = slices.DeleteFunc(nodes, func(n store.Node) bool { return n.Lapsed })
 	live := map[string]store.Node{}
 	for _, n := range nodes {
 		live[n.ID] = n

@@ -18,6 +18,7 @@ func (h Harness) leaseRules() []rule {
 		{"ExpiredNodeCannotComeBack", expiredNodeCannotComeBack},
 		{"NodeThatLeftCannotAdvance", nodeThatLeftCannotAdvance},
 	}
+	rules = append(rules, lapsedRules()...)
 	if h.OneNode {
 		return append(rules, rule{"SecondNodeIsRefused", secondNodeIsRefused})
 	}
@@ -36,8 +37,8 @@ func (f *fixture) nodeList() []store.Node {
 func (f *fixture) expire(node string) {
 	f.Helper()
 	f.ok(f.Heartbeat(f.ctx, f.beat(node), time.Millisecond))
-	listed := func(n store.Node) bool { return n.ID == node }
-	f.eventually("the lease of "+node+" runs out", func() bool { return !slices.ContainsFunc(f.nodeList(), listed) })
+	leased := func(n store.Node) bool { return n.ID == node && !n.Lapsed }
+	f.eventually("the lease of "+node+" runs out", func() bool { return !slices.ContainsFunc(f.nodeList(), leased) })
 }
 
 // eventually waits for what only a clock brings about.

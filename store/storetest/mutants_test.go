@@ -80,6 +80,7 @@ func mutants() map[string]mutant {
 	maps.Copy(all, tryMutants())
 	maps.Copy(all, carrierMutants())
 	maps.Copy(all, beatMutants())
+	maps.Copy(all, lapsedMutants())
 	maps.Copy(all, orderMutants())
 	maps.Copy(all, callMutants())
 	return all

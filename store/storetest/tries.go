@@ -170,6 +170,6 @@ func oddCarriersAreKept(f *fixture) {
 		f.equal("carrier of a move", f.call(call).Carrier, odd)
 	}
 	f.leave(node)
-	f.nodeWith(oddTexts()...)
-	f.equal("carriers of a node", f.nodeList()[0].Carriers, oddTexts())
+	told, _ := f.listed(f.nodeWith(oddTexts()...))
+	f.equal("carriers of a node", told.Carriers, oddTexts())
 }
