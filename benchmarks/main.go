@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"slices"
@@ -26,7 +27,7 @@ import (
 type options struct {
 	Only []string `help:"Measures to run, separated by commas: ${measures}. Default: all." placeholder:"NAME"`
 
-	Rounds int `default:"3" help:"How often each contender is measured."`
+	Rounds int `default:"3" help:"How often each contender is measured. Fewer than 3 give no verdicts."`
 
 	Short bool `help:"Do little work, for a look."`
 
@@ -34,19 +35,20 @@ type options struct {
 
 	Out string `default:"results" help:"Folder for the results." type:"path"`
 
-	Profiles string `help:"Folder for a CPU profile of each contender, which slows it. Default: none." type:"path"`
+	Profiles string `help:"Folder for profiles of each contender, which slow it. Default: none." type:"path"`
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:])
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	err := run(ctx, os.Stdout, os.Args[1:])
 	stop()
 	kong.Must(&options{}, vars()).FatalIfErrorf(err)
 }
 
 func vars() kong.Vars { return kong.Vars{"measures": strings.Join(names(), ", ")} }
 
-func run(ctx context.Context, args []string) (err error) {
+// run measures and writes the table to out, also when it is interrupted. The error tells of rows that failed, too.
+func run(ctx context.Context, out io.Writer, args []string) (err error) {
 	var o options
 	parser, err := kong.New(&o, kong.Description("Measures outdial beside what a user would take instead."), vars())
 	if err != nil {
@@ -59,18 +61,23 @@ func run(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	l, err := lab.New()
+	if err := report.Try(o.Out); err != nil { // now: it would be a pity after half an hour
+		return err
+	}
+	l, err := lab.New(lab.Options{Statements: o.Profiles != "", Careless: o.Tiny})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
 	r, err := o.run(ctx, l, measures)
-	if err != nil {
-		return err
+	fmt.Fprintln(out, "\n"+r.Markdown())
+	if err == nil {
+		fmt.Fprintln(os.Stderr, "written to", o.Out)
 	}
-	fmt.Fprintln(os.Stdout, "\n"+r.Markdown())
-	fmt.Fprintln(os.Stderr, "written to", o.Out)
-	return nil
+	if failures := r.Failures(); len(failures) > 0 {
+		err = errors.Join(err, fmt.Errorf("%d rows failed: %s", len(failures), strings.Join(failures, "; ")))
+	}
+	return err
 }
 
 // doubled spells flags such as -rounds, as the go command has them, with the second dash that kong wants.
@@ -120,6 +127,7 @@ func (o options) measures() ([]measure.Measure, error) {
 	return slices.DeleteFunc(all, func(m measure.Measure) bool { return !slices.Contains(o.Only, m.Name) }), nil
 }
 
+// run returns what it has measured, whatever goes wrong.
 func (o options) run(ctx context.Context, l *lab.Lab, measures []measure.Measure) (*report.Report, error) {
 	r := &report.Report{
 		Started: time.Now().UTC().Format("2006-01-02 15:04 MST"), Rounds: o.Rounds, Size: o.size().String(),
@@ -129,15 +137,16 @@ func (o options) run(ctx context.Context, l *lab.Lab, measures []measure.Measure
 		r.Missing = append(r.Missing, err.Error())
 	}
 	r.Facts = l.Facts(ctx)
+	var unwritten error
 	for _, m := range measures {
 		res, err := m.Run(ctx, l, measure.Options{Rounds: o.Rounds, Log: os.Stderr, Profiles: o.Profiles})
 		if err != nil {
-			return nil, err
+			return r, errors.Join(err, unwritten)
 		}
 		r.Results = append(r.Results, res)
-		if err := r.Write(o.Out); err != nil { // now: who interrupts the run keeps what was measured
-			return nil, err
+		if unwritten = r.Write(o.Out); unwritten != nil { // after each: who interrupts the run keeps what was measured
+			fmt.Fprintln(os.Stderr, unwritten)
 		}
 	}
-	return r, nil
+	return r, unwritten
 }

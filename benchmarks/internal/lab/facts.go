@@ -24,16 +24,34 @@ func (l *Lab) Facts(ctx context.Context) []report.Fact {
 		{Name: "file system of the data", Value: fileSystem(l.folder)},
 		{Name: "load before the run", Value: line("loadavg")},
 		{Name: "Go", Value: fmt.Sprintf("%s, GOMAXPROCS %d", runtime.Version(), runtime.GOMAXPROCS(0))},
+		{Name: "outdial", Value: revision(ctx)},
 		{Name: "modules", Value: modules()},
 	}
 	if s, err := l.Postgres(ctx); err == nil {
+		if l.options.Statements {
+			facts = append(facts, report.Fact{
+				Name: "profiles", Value: "PostgreSQL counts its statements, and the clients are profiled",
+			})
+		}
 		facts = append(facts, report.Fact{Name: "PostgreSQL", Value: settings(ctx, s.URL("postgres"))})
 	}
-	if r, err := l.Redis(ctx, false); err == nil {
-		facts = append(facts, report.Fact{Name: "Redis", Value: r.Version + ", default settings (a snapshot now and then, " +
-			"no append-only file); a second one with appendonly yes and appendfsync always"})
+	for _, always := range []bool{false, true} {
+		if r, err := l.Redis(ctx, always); err == nil {
+			facts = append(facts, report.Fact{Name: redisNames[always], Value: redisFact(ctx, r)})
+		}
 	}
 	return facts
+}
+
+//nolint:gochecknoglobals // a constant map
+var redisNames = map[bool]string{false: "Redis", true: "Redis, AOF always"}
+
+func redisFact(ctx context.Context, r *Redis) string {
+	settings, err := r.Settings(ctx)
+	if err != nil {
+		return err.Error()
+	}
+	return r.Version + ", " + settings
 }
 
 // modules lists the versions of what is compared and of what it runs on.

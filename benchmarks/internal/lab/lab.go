@@ -19,7 +19,7 @@ import (
 // Lab is where contenders run. Its servers start when they are first asked for. Safe for concurrent use.
 type Lab struct {
 	folder  string
-	careful bool // servers sync what they acknowledge
+	options Options
 	count   atomic.Int64
 
 	mu   sync.Mutex
@@ -46,18 +46,22 @@ func (s *server[T]) get(start func() (T, error)) (T, error) {
 	return s.is, s.wrong
 }
 
+// Options of a lab.
+type Options struct {
+	// Statements has PostgreSQL count its statements, which slows it a little, where it has pg_stat_statements.
+	Statements bool
+
+	// Careless has PostgreSQL lose data in a power cut: quicker, and for tests that read no figure.
+	Careless bool
+}
+
 // New returns a lab. Close it in the end.
-func New() (*Lab, error) { return newLab(true) }
-
-// NewCareless returns a lab whose PostgreSQL loses data in a power cut: quicker, and for tests that read no figure.
-func NewCareless() (*Lab, error) { return newLab(false) }
-
-func newLab(careful bool) (*Lab, error) {
+func New(o Options) (*Lab, error) {
 	folder, err := os.MkdirTemp("", "outdial-benchmarks")
 	if err != nil {
 		return nil, fmt.Errorf("lab: %w", err)
 	}
-	return &Lab{folder: folder, careful: careful, open: map[string]bool{}}, nil
+	return &Lab{folder: folder, options: o, open: map[string]bool{}}, nil
 }
 
 // Close stops the servers and deletes everything.
@@ -87,10 +91,17 @@ func (l *Lab) Missing(ctx context.Context) []error {
 }
 
 // Postgres is a server with the settings of production: fsync, full_page_writes and synchronous_commit
-// are on. The error wraps [pgtest.ErrMissing] where it is not installed.
+// are on, but for a careless lab. The error wraps [pgtest.ErrMissing] where it is not installed.
 func (l *Lab) Postgres(ctx context.Context) (*pgtest.Server, error) {
 	return l.postgres.get(func() (*pgtest.Server, error) {
-		return pgtest.Start(ctx, pgtest.Options{Durable: l.careful})
+		if l.options.Statements {
+			s, err := startCounting(ctx, l.options.Careless)
+			if err == nil || errors.Is(err, pgtest.ErrMissing) {
+				return s, err
+			}
+			l.options.Statements = false // it is not installed with this server
+		}
+		return pgtest.Start(ctx, pgtest.Options{Durable: !l.options.Careless})
 	})
 }
 
@@ -154,7 +165,7 @@ func (l *Lab) name(prefix string) string { return fmt.Sprintf("%s_%d", prefix, l
 // would do at some time after so many rows were inserted, and the checkpoint.
 func (l *Lab) Settle(ctx context.Context) error {
 	runtime.GC()
-	if !l.postgres.runs || !l.careful {
+	if !l.postgres.runs {
 		return nil
 	}
 	for _, name := range l.databases() {

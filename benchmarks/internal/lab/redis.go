@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -46,7 +47,7 @@ func startRedis(ctx context.Context, folder string, args ...string) (*Redis, err
 		done: make(chan struct{}),
 		cmd:  &exec.Cmd{Path: path, Args: append([]string{path}, args...)}, // it outlives ctx: Stop ends it
 	}
-	r.cmd.SysProcAttr = &syscall.SysProcAttr{}
+	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a terminal interrupts only us: Stop ends it
 	diesWithUs(r.cmd.SysProcAttr)
 	if err := r.start(); err != nil {
 		return nil, fmt.Errorf("lab: redis-server: %w", err)
@@ -92,6 +93,21 @@ func (r *Redis) ready(ctx context.Context) error {
 		case <-time.After(between):
 		}
 	}
+}
+
+// Settings says how it keeps what it has, as it tells itself.
+func (r *Redis) Settings(ctx context.Context) (string, error) {
+	client := redis.NewClient(&redis.Options{Addr: r.Addr})
+	defer client.Close()
+	var out []string
+	for _, name := range []string{"appendonly", "appendfsync", "save"} {
+		got, err := client.ConfigGet(ctx, name).Result()
+		if err != nil {
+			return "", fmt.Errorf("lab: redis-server: %w", err)
+		}
+		out = append(out, fmt.Sprintf("%s %q", name, got[name]))
+	}
+	return strings.Join(out, ", "), nil
 }
 
 // Empty deletes everything in it.

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"container/heap"
 	"slices"
 	"time"
@@ -29,25 +30,33 @@ func edges(spans []Span) (begins, ends []time.Duration) {
 	return begins, ends
 }
 
-// Utilisation is the share of the slots' time that calls took, between the first and the last
-// begin of a call: all the while there was a call for every slot.
-func Utilisation(spans []Span, slots int) float64 {
+// Utilisation is the share of the slots' time, between the first and the last begin of a call, that calls were to
+// take: all the while there was a call for every slot. What timers were late by is time lost, since a contender that
+// keeps the machine busy would gain by it. held is the share that calls took with that.
+func Utilisation(spans []Span, slots int) (asked, held float64) {
 	begins, _ := edges(spans)
 	from, to := begins[0], begins[len(begins)-1]
 	if to == from {
-		return 1
+		return 1, 1
 	}
-	return float64(busy(spans, from, to)) / float64(time.Duration(slots)*(to-from))
+	all := float64(time.Duration(slots) * (to - from))
+	var sum, sumHeld time.Duration
+	for _, s := range spans {
+		sumHeld += s.within(from, to)
+		s.End = min(s.End, s.Begin+s.Asked)
+		sum += s.within(from, to)
+	}
+	return float64(sum) / all, float64(sumHeld) / all
 }
 
-func busy(spans []Span, from, to time.Duration) time.Duration {
-	var sum time.Duration
-	for _, s := range spans {
-		if d := min(s.End, to) - max(s.Begin, from); d > 0 {
-			sum += d
-		}
-	}
-	return sum
+// within is how much of the call there was between two moments.
+func (s Span) within(from, to time.Duration) time.Duration {
+	return max(0, min(s.End, to)-max(s.Begin, from))
+}
+
+// LastEnd is when the last call was over.
+func LastEnd(spans []Span) time.Duration {
+	return slices.MaxFunc(spans, func(a, b Span) int { return cmp.Compare(a.End, b.End) }).End
 }
 
 // HandOvers are the times, ascending, from a slot's end of one call to its next begin. The first end frees
@@ -88,11 +97,20 @@ func Jain(shares []float64) float64 {
 func Shares(spans []Span, batches int, from, to time.Duration) []float64 {
 	out := make([]float64, batches)
 	for _, s := range spans {
-		if d := min(s.End, to) - max(s.Begin, from); d > 0 {
-			out[s.Batch] += float64(d)
-		}
+		out[s.Batch] += float64(s.within(from, to))
 	}
 	return out
+}
+
+// Backlogged is from when to when every batch has calls that wait: all are queued before the first begin of any
+// call, and the first batch to have none left has begun its last one.
+func Backlogged(spans []Span, batches int) (from, to time.Duration) {
+	last := make([]time.Duration, batches)
+	from = spans[0].Begin
+	for _, s := range spans {
+		from, last[s.Batch] = min(from, s.Begin), max(last[s.Batch], s.Begin)
+	}
+	return from, slices.Min(last)
 }
 
 // Ideal is how long calls of these lengths take over that many slots where no time is lost between

@@ -67,6 +67,7 @@ type Watch struct {
 type Span struct {
 	Batch      int
 	Begin, End time.Duration
+	Asked      time.Duration // how long it was to take: timers are late, by more on a busy machine
 }
 
 // NewWatch returns a watch for a load.
@@ -91,7 +92,8 @@ func (w *Watch) Call(ctx context.Context, batch, index int) {
 	if w.calls[at].Add(1) > 1 {
 		return // Check tells
 	}
-	if d := w.Load.Batches[batch].Lengths[index]; d > 0 {
+	d := w.Load.Batches[batch].Lengths[index]
+	if d > 0 {
 		over := time.NewTimer(d)
 		defer over.Stop()
 		select {
@@ -100,7 +102,7 @@ func (w *Watch) Call(ctx context.Context, batch, index int) {
 			return
 		}
 	}
-	w.spans[at] = Span{Batch: batch, Begin: begin, End: time.Since(w.zero)}
+	w.spans[at] = Span{Batch: batch, Begin: begin, End: time.Since(w.zero), Asked: d}
 	if w.left.Add(-1) == 0 {
 		close(w.done)
 	}

@@ -29,7 +29,7 @@ func Depth(size Size) Measure {
 			"The number of batches is the same at each depth, since a step writes to each batch that it names.",
 			"A short queue is filled and timed as often as makes as many calls.",
 		},
-		Metrics: []report.Metric{{Key: "us", Name: "time", Unit: "µs/call", Digits: 1}},
+		Metrics: []report.Metric{{Key: "us", Name: "time", Unit: "µs/call", Digits: 1, Less: true}},
 	}
 	deepest := depths[len(depths)-1]
 	line := Line{
@@ -79,6 +79,9 @@ func atDepth(
 		}
 		sum += took
 	}
+	if err := b.Check(ctx, false); err != nil { // the engine has stopped
+		return nil, err
+	}
 	return report.Sample{"us": micros(sum) / float64(each*times)}, nil
 }
 
@@ -90,7 +93,7 @@ func warmUp(ctx context.Context, b *systems.Bench, batches, slots int) error {
 		return err
 	}
 	b.Run(ctx)
-	if _, err := b.Carrier.Reached(ctx, int64(batches*each)); err != nil {
+	if _, err := b.Reached(ctx, int64(batches*each)); err != nil {
 		return err
 	}
 	if _, err := b.Idle(ctx); err != nil {
@@ -108,11 +111,11 @@ func timeCalls(
 	}
 	before := b.Carrier.Calls()
 	b.Run(ctx)
-	from, err := b.Carrier.Reached(ctx, before+warm)
+	from, err := b.Reached(ctx, before+warm)
 	if err != nil {
 		return 0, err
 	}
-	to, err := b.Carrier.Reached(ctx, before+warm+measured)
+	to, err := b.Reached(ctx, before+warm+measured)
 	if err != nil {
 		return 0, err
 	}

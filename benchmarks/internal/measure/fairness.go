@@ -26,12 +26,12 @@ func Fairness(size Size) Measure {
 			"%d of the slots, and its time all of its calls one after the other in that, from the first begin of any call.",
 			large, small, each, slots, small+1),
 		Notes: []string{
-			"Jain's index is that of the time that slots spent on each batch while all batches had calls to begin: 1 is fair, " +
+			"Jain's index is that of the time that slots spent on each batch while all batches had calls waiting, which is " +
+				"from the first begin of any call until the first batch has begun its last one: 1 is fair, " +
 				fmt.Sprintf("%.3f is everything to one.", 1/float64(small+1)),
-			"Where all batches never ran together, there is no index to tell.",
 		},
 		Metrics: []report.Metric{
-			{Key: "worst", Name: "slowest small batch, over its fair share's time", Unit: "×", Digits: 2},
+			{Key: "worst", Name: "slowest small batch, over its fair share's time", Unit: "×", Digits: 2, Less: true},
 			{Key: "median", Name: "median small batch", Unit: "×", Digits: 2},
 			{Key: "jain", Name: "Jain's index", Digits: 3},
 			{Key: "all", Name: "everything, over its ideal", Unit: "×", Digits: 2},
@@ -81,21 +81,9 @@ func fairnessOf(spans []load.Span, work load.Load) report.Sample {
 	}
 	slices.Sort(over)
 	s := report.Sample{"worst": over[len(over)-1], "median": over[len(over)/2]}
-	if from, to := together(spans, len(work.Batches)); from < to {
+	s["jain"] = 1 / float64(len(work.Batches)) // one batch has begun all of its calls at once
+	if from, to := load.Backlogged(spans, len(work.Batches)); from < to {
 		s["jain"] = load.Jain(load.Shares(spans, len(work.Batches), from, to))
 	}
 	return s
-}
-
-// together is from when to when every batch had a call in progress before and one to begin: from the
-// latest first begin of a batch to the earliest last begin.
-func together(spans []load.Span, batches int) (from, to time.Duration) {
-	first, last := make([]time.Duration, batches), make([]time.Duration, batches)
-	for i := range first {
-		first[i] = time.Duration(1<<63 - 1)
-	}
-	for _, s := range spans {
-		first[s.Batch], last[s.Batch] = min(first[s.Batch], s.Begin), max(last[s.Batch], s.Begin)
-	}
-	return slices.Max(first), slices.Min(last)
 }

@@ -2,7 +2,10 @@ package measure
 
 import (
 	"context"
+	"database/sql"
 	"errors"
+	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -116,31 +119,50 @@ func createRows(ctx context.Context, l *lab.Lab, n, times int) (report.Sample, e
 	}
 	const header = 8 // bytes that SQLite adds to a row like this: lengths and key
 	data := make([]byte, max(0, ours/n-header))
-	next := 0
-	insert := func() error {
-		tx, err := db.BeginTx(ctx, nil)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = tx.Rollback() }() // nothing to undo once it is committed
-		stmt, err := tx.PrepareContext(ctx, "INSERT INTO floor (key, data) VALUES (?, ?)")
-		if err != nil {
-			return err
-		}
-		defer stmt.Close()
-		for range n {
-			next++
-			if _, err := stmt.ExecContext(ctx, next, data); err != nil {
-				return err
-			}
-		}
-		return tx.Commit()
-	}
+	insert := func() error { return insertRows(ctx, db, n, data) }
 	s, err := timeCreates(ctx, l, times, closing, insert)
 	if s != nil {
 		s["bytes"] = float64(ours) / float64(n)
 	}
 	return s, err
+}
+
+// floorChunk is how many rows a statement inserts: fewer and more take longer.
+const floorChunk = 250
+
+// insertRows inserts n rows in one transaction.
+func insertRows(ctx context.Context, db *sql.DB, n int, data []byte) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // nothing to undo once it is committed
+	rows := slices.Repeat([]any{data}, n)
+	for len(rows) > 0 {
+		size := min(floorChunk, len(rows))
+		full := len(rows) - len(rows)%size
+		if err := insertChunks(ctx, tx, size, rows[:full]); err != nil {
+			return err
+		}
+		rows = rows[full:]
+	}
+	return tx.Commit()
+}
+
+// insertChunks inserts the rows, that many a statement.
+func insertChunks(ctx context.Context, tx *sql.Tx, size int, rows []any) error {
+	text := "INSERT INTO floor (data) VALUES (?)" + strings.Repeat(", (?)", size-1) //nolint:gosec // no values
+	stmt, err := tx.PrepareContext(ctx, text)                                       //nolint:sqlclosecheck // it is
+	if err != nil {
+		return err
+	}
+	defer stmt.Close()
+	for chunk := range slices.Chunk(rows, size) {
+		if _, err := stmt.ExecContext(ctx, chunk...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // grownByOutdial is how much a batch after a first one adds to a file.

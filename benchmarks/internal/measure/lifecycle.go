@@ -23,7 +23,7 @@ func Lifecycle(size Size) Measure {
 			"The table is behind a function that is called by a pointer, as the switch is.",
 		},
 		Metrics: []report.Metric{
-			{Key: "ns", Name: "time", Unit: "ns", Digits: 1},
+			{Key: "ns", Name: "time", Unit: "ns", Digits: 1, Less: true},
 			{Key: "allocs", Name: "allocations", Digits: 0},
 			{Key: "bytes", Name: "allocated", Unit: "bytes", Digits: 0},
 		},

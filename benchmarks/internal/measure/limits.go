@@ -34,7 +34,7 @@ func TwoLimits(size Size) Measure {
 				"queue for each batch splits the limit for good, and only within one process.",
 		},
 		Metrics: []report.Metric{
-			{Key: "b", Name: "B, over its ideal", Unit: "×", Digits: 2},
+			{Key: "b", Name: "B, over its ideal", Unit: "×", Digits: 2, Less: true},
 			{Key: "a", Name: "A, over its ideal", Unit: "×", Digits: 2},
 			{Key: "worst", Name: "the later of both", Unit: "×", Digits: 2},
 		},

@@ -51,18 +51,35 @@ func (l Line) of(r *report.Result) report.Line {
 		switch {
 		case !v.Measured:
 			out.Unmeasured++
+		case !v.Judged():
+			out.Unjudged++
 		case v.Met:
 			out.Met++
+			if v.Close {
+				out.Close = append(out.Close, g.Text+": "+v.Got)
+			}
 		default:
-			median, _, _ := strings.Cut(v.Got, " (")
-			out.Missed = append(out.Missed, g.Text+": "+median)
+			out.Missed = append(out.Missed, missed(v))
 		}
 	}
 	return out
 }
 
+// missed is a goal and what was reached instead.
+func missed(v report.Verdict) string {
+	median, _, _ := strings.Cut(v.Got, " (")
+	if v.Close {
+		median += ", " + report.WithinNoise
+	}
+	return v.Goal + ": " + median
+}
+
 func (l Line) cell(r *report.Result, value func(At) float64) string {
-	s, ok := report.StatOf(perRound(r, value))
+	all, failed := perRound(r, value)
+	if failed {
+		return "failed"
+	}
+	s, ok := report.StatOf(all)
 	if !ok {
 		return "–"
 	}

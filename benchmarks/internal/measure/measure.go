@@ -13,6 +13,7 @@ import (
 
 	"github.com/outdial/outdial/benchmarks/internal/lab"
 	"github.com/outdial/outdial/benchmarks/internal/report"
+	"github.com/outdial/outdial/store/postgres/pgtest"
 )
 
 // Measure is a question, and who is asked.
@@ -67,7 +68,7 @@ func (s Size) of(full, short, tiny int) int { return [...]int{full, short, tiny}
 type Options struct {
 	Rounds   int
 	Log      io.Writer // is told what happens as it happens
-	Profiles string    // folder for a CPU profile of each contender's last round; empty: none
+	Profiles string    // folder for profiles of each contender's last round; empty: none
 }
 
 // Run measures.
@@ -95,16 +96,20 @@ func (m *Measure) Run(ctx context.Context, l *lab.Lab, o Options) (*report.Resul
 	return res, nil
 }
 
-// ask has a contender do its work once. One that failed before is not asked again.
+// ask has a contender do its work once. One that failed before is not asked again: it has no figure any more.
 func (m *Measure) ask(ctx context.Context, l *lab.Lab, o Options, round int, c Contender, row *report.Row) {
-	if row.Missing != "" {
+	if row.Missing+row.Failed != "" {
 		row.Rounds = append(row.Rounds, nil)
 		return
 	}
 	begun := time.Now()
 	sample, err := c.run(ctx, l, o.Profiles, profileName(m.Name, c.Name))
-	if err != nil {
-		row.Missing = fmt.Sprintf("round %d: %v", round+1, err)
+	switch {
+	case err == nil:
+	case errors.Is(err, lab.ErrMissing), errors.Is(err, pgtest.ErrMissing):
+		row.Missing = err.Error()
+	default:
+		row.Failed = fmt.Sprintf("round %d: %v", round+1, err)
 	}
 	row.Rounds = append(row.Rounds, sample)
 	fmt.Fprintf(o.Log, "%s %d/%d %s:%s (%.1f s in all)\n",
@@ -117,7 +122,7 @@ const patience = 10 * time.Minute
 func (c Contender) run(ctx context.Context, l *lab.Lab, profiles, name string) (_ report.Sample, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	stop, err := profile(profiles, name)
+	stop, err := profile(ctx, l, profiles, name)
 	if err != nil {
 		return nil, err
 	}
@@ -141,23 +146,41 @@ func (m *Measure) line(s report.Sample, err error) string {
 
 func (g Goal) verdict(r *report.Result) report.Verdict {
 	v := report.Verdict{Goal: g.Text, Got: "–"}
-	s, ok := report.StatOf(perRound(r, g.Value))
-	if !ok {
+	all, failed := perRound(r, g.Value)
+	s, ok := report.StatOf(all)
+	if failed {
+		v.Got = "failed"
+	}
+	if failed || !ok {
 		return v
 	}
-	v.Measured = true
-	v.Met = (g.Least == 0 || s.Median >= g.Least) && (g.Most == 0 || s.Median <= g.Most)
+	v.Measured, v.Rounds = true, s.Rounds
+	v.Met, v.Close = true, false
+	for _, margin := range g.margins(s.Median) {
+		v.Met = v.Met && margin >= 0
+		v.Close = v.Close || math.Abs(margin) < s.Max-s.Min
+	}
 	const digits = 2
 	v.Got = fmt.Sprintf("%s%s (%s to %s)", report.Number(s.Median, digits), g.Unit,
 		report.Number(s.Min, digits), report.Number(s.Max, digits))
 	return v
 }
 
-// perRound works a value out within each round.
-func perRound(r *report.Result, value func(At) float64) []float64 {
-	var all []float64
+// margins are by how much the value is on the good side of each bound, below 0 where it is not.
+func (g Goal) margins(value float64) (out []float64) {
+	if g.Least != 0 {
+		out = append(out, value-g.Least)
+	}
+	if g.Most != 0 {
+		out = append(out, g.Most-value)
+	}
+	return out
+}
+
+// perRound works a value out within each round. failed: of a row that failed.
+func perRound(r *report.Result, value func(At) float64) (all []float64, failed bool) {
 	if len(r.Rows) == 0 {
-		return nil
+		return nil, false
 	}
 	for round := range r.Rows[0].Rounds {
 		all = append(all, value(func(contender, metric string) float64 {
@@ -165,14 +188,15 @@ func perRound(r *report.Result, value func(At) float64) []float64 {
 				if row.Name != contender {
 					continue
 				}
-				if v, ok := row.Rounds[round][metric]; ok {
+				failed = failed || row.Failed != ""
+				if v, ok := row.Rounds[round][metric]; ok && row.Failed == "" {
 					return v
 				}
 			}
 			return math.NaN()
 		}))
 	}
-	return all
+	return all, failed
 }
 
 // ratio is one contender's figure over another's.

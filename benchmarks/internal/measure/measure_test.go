@@ -37,22 +37,30 @@ func TestRoundsAreInterleavedAndGoalsAreOfOneRound(t *testing.T) {
 		},
 		Goals: []measure.Goal{
 			{Text: "met", Value: ratio, Least: 1.5}, {Text: "missed", Value: ratio, Least: 1.51}, {Text: "above", Value: ratio, Most: 1.4},
-			{Text: "one round", Value: none, Least: 2},
+			{Text: "of who failed too", Value: none, Least: 2},
 			{Text: "median 6", Value: func(at measure.At) float64 { return at("a", "x") }, Least: 6.1},
 			{Text: "median 6", Value: func(at measure.At) float64 { return at("a", "x") }, Most: 5.9},
 			{Text: "absent", Value: func(at measure.At) float64 { return at("d", "x") }, Least: 1},
+			{Text: "of who failed", Value: func(at measure.At) float64 { return at("c", "x") }, Least: 1},
 		},
 	}
 	res, err := m.Run(t.Context(), nil, measure.Options{Rounds: 3, Log: io.Discard})
 	require.NoError(t, err)
 	require.Equal(t, []string{"a", "b", "c", "a", "b", "c", "a", "b"}, order, "who broke down is not asked again")
-	require.Equal(t, "round 2: broke down", res.Rows[2].Missing)
+	require.Equal(t, "round 2: broke down", res.Rows[2].Failed)
 	require.Len(t, res.Rows[2].Rounds, 3)
-	type is struct{ measured, met bool }
-	for i, want := range []is{{true, true}, {true, false}, {true, false}, {true, true}, {true, false}, {true, false}, {false, false}} {
+	require.Equal(t, []string{"m: c: round 2: broke down"}, (&report.Report{Results: []*report.Result{res}}).Failures())
+	_, ok := res.Rows[2].Stat("x")
+	require.False(t, ok, "its first round counts no more")
+	type is struct{ measured, met, near bool }
+	for i, want := range []is{
+		{true, true, false}, {true, false, false}, {true, false, false}, {}, {true, false, true}, {true, false, true}, {}, {},
+	} {
 		v := res.Verdicts[i]
-		require.Equal(t, want, is{v.Measured, v.Met}, v.Goal)
+		require.Equal(t, want, is{v.Measured, v.Met, v.Close}, v.Goal)
+		require.Equal(t, want.measured, v.Judged(), v.Goal)
 	}
+	require.Equal(t, "failed", res.Verdicts[3].Got)
 	require.Equal(t, "1.50 (1.50 to 1.50)", res.Verdicts[0].Got)
 }
 
@@ -125,8 +133,13 @@ func TestLineSumsUp(t *testing.T) {
 	}
 	res, err := m.Run(t.Context(), nil, measure.Options{Rounds: 3, Log: io.Discard})
 	require.NoError(t, err)
+	few, err := m.Run(t.Context(), nil, measure.Options{Rounds: 2, Log: io.Discard})
+	require.NoError(t, err)
+	require.Equal(t, report.Line{
+		Text: "x", Goal: "≥ 3", Ours: map[string]string{"memory": "14"}, Others: []string{"b 9", "c –"}, Goals: 3, Unmeasured: 1, Unjudged: 2,
+	}, few.Lines[0], "two rounds decide nothing")
 	require.Equal(t, []report.Line{{
 		Text: "x", Goal: "≥ 3", Ours: map[string]string{"memory": "6"}, Others: []string{"b 4", "c –"},
-		Goals: 3, Met: 1, Unmeasured: 1, Missed: []string{"missed: 6.00"},
+		Goals: 3, Met: 1, Close: []string{"met: 6.00 (3.00 to 9.00)"}, Unmeasured: 1, Missed: []string{"missed: 6.00, within the noise"},
 	}}, res.Lines)
 }

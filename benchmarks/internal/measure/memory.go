@@ -24,7 +24,7 @@ func Memory(size Size) Measure {
 				"holds them here, is left out.",
 		},
 		Metrics: []report.Metric{
-			{Key: "flight", Name: "a call in flight", Unit: "bytes", Digits: 0},
+			{Key: "flight", Name: "a call in flight", Unit: "bytes", Digits: 0, Less: true},
 			{Key: "queued", Name: "a recipient queued", Unit: "bytes", Digits: 1},
 		},
 	}
@@ -47,7 +47,7 @@ func Memory(size Size) Measure {
 
 func memoryOf(ctx context.Context, l *lab.Lab, kind systems.Store, queued, flying int) (s report.Sample, err error) {
 	const first = 100
-	h := &systems.Holder{Let: make(chan struct{}), First: first}
+	h := &systems.Holder{Let: make(chan struct{}), First: first, Seen: make([]string, first+flying)}
 	b, err := systems.NewBench(ctx, l, kind, systems.Limits{systems.Org: flying}, h)
 	if err != nil {
 		return nil, err
@@ -56,6 +56,9 @@ func memoryOf(ctx context.Context, l *lab.Lab, kind systems.Store, queued, flyin
 	defer func() {
 		quit() // first: or what is queued would fly when what flies is let go
 		close(h.Let)
+		if err == nil {
+			err = b.CheckHeld(context.WithoutCancel(ctx), h)
+		}
 		err = errors.Join(err, b.Close())
 	}()
 	one := []string{systems.Org}

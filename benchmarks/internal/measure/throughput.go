@@ -13,7 +13,7 @@ import (
 
 // Throughput measures how many calls that take no time come about in a second.
 func Throughput(size Size) Measure {
-	calls, fewer := size.of(100_000, 20_000, 300), size.of(20_000, 3_000, 100)
+	calls := size.of(100_000, 20_000, 300)
 	slots, fewerSlots := size.of(1_000, 1_000, 50), size.of(100, 100, 20)
 	m := Measure{
 		Name:  "throughput",
@@ -23,41 +23,42 @@ func Throughput(size Size) Measure {
 			calls, batchSize, slots),
 		Notes: []string{
 			"Each call is written twice: that it begins, before it begins, and how it ended.",
-			fmt.Sprintf("River on SQLite and Asynq with a synced file get %d calls, since they take long; "+
-				"their rates count.", fewer),
+			"River writes how jobs ended from time to time, so that it waits in the end, up to a quarter of a second, for no " +
+				"more to come. Goals take River until the last call's end, without what it writes after that, and outdial until " +
+				"everything is durable.",
 			"CPU is that of the benchmark's process, which has SQLite in it, but not the servers.",
 		},
 		Metrics: []report.Metric{
 			{Key: "rate", Name: "rate", Unit: "calls/s", Digits: 0},
+			{Key: "ended", Name: "until the last call's end", Unit: "calls/s", Digits: 0},
 			{Key: "cpu", Name: "CPU of the client", Unit: "µs/call", Digits: 1},
-			{Key: "calls", Name: "calls", Digits: 0},
 		},
 	}
-	add := func(s systems.System, calls, slots int) {
+	add := func(s systems.System, slots int) {
 		work := load.Load{Batches: load.Split(make([]time.Duration, calls), batchSize, slots), Slots: slots}
 		m.Rows = append(m.Rows, Contender{s.Name, s.Durability, s.Settings,
 			func(ctx context.Context, l *lab.Lab) (report.Sample, error) {
 				return timeThroughput(ctx, l, s, work)
 			}})
 	}
-	add(systems.Semaphore(), calls, slots)
+	add(systems.Semaphore(), slots)
 	for _, s := range systems.Outdial() {
-		add(s, calls, slots)
+		add(s, slots)
 	}
-	add(systems.RiverFast(slots), calls, slots)
-	add(systems.RiverFast(fewerSlots), calls, fewerSlots)
-	add(systems.RiverDefault(), calls, slots)
-	add(systems.RiverSQLite(), fewer, slots)
-	add(systems.Asynq(false, false), calls, slots)
-	add(systems.Asynq(true, false), fewer, slots)
+	add(systems.RiverFast(slots), slots)
+	add(systems.RiverFast(fewerSlots), fewerSlots)
+	add(systems.RiverDefault(), slots)
+	add(systems.RiverSQLite(), slots)
+	add(systems.Asynq(false, false), slots)
+	add(systems.Asynq(true, false), slots)
 	goals := []Goal{
 		{
 			Text: "PostgreSQL ≥ 1.5 × River tuned with as many workers", Unit: " ×",
-			Value: ratio("rate", "outdial, PostgreSQL", systems.RiverFast(slots).Name), Least: 1.5,
+			Value: overRiver("outdial, PostgreSQL", systems.RiverFast(slots).Name), Least: 1.5,
 		},
 		{
 			Text: "SQLite ≥ 15 × River on SQLite", Unit: " ×",
-			Value: ratio("rate", "outdial, SQLite", systems.RiverSQLite().Name), Least: 15,
+			Value: overRiver("outdial, SQLite", systems.RiverSQLite().Name), Least: 15,
 		},
 	}
 	m.sumUp(plainLine("calls that take no time, 1/s", "rate", 0,
@@ -65,6 +66,11 @@ func Throughput(size Size) Measure {
 		systems.RiverFast(slots).Name, systems.RiverSQLite().Name, systems.Asynq(false, false).Name,
 		systems.Asynq(true, false).Name))
 	return m
+}
+
+// overRiver is a rate over River's, which is spared its wait in the end.
+func overRiver(ours, river string) func(At) float64 {
+	return func(at At) float64 { return at(ours, "rate") / at(river, "ended") }
 }
 
 // batchSize is that of large batches: the most that the HTTP contract admits.
@@ -81,9 +87,10 @@ func timeThroughput(ctx context.Context, l *lab.Lab, s systems.System, work load
 	if err != nil {
 		return nil, err
 	}
-	n := float64(work.Total())
+	n, begun := float64(work.Total()), firstBegin(w.Spans())
 	return report.Sample{
-		"rate": n / (durable - firstBegin(w.Spans())).Seconds(), "calls": n, "cpu": micros(used) / n,
+		"rate": n / (durable - begun).Seconds(), "ended": n / (load.LastEnd(w.Spans()) - begun).Seconds(),
+		"cpu": micros(used) / n,
 	}, nil
 }
 

@@ -2,12 +2,31 @@ package report
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 )
 
-// Write writes results.md, summary.md, results.json and chart.svg into a folder, which it makes.
+// Try says whether a folder, which it makes, can be written into.
+func Try(folder string) error {
+	if err := os.MkdirAll(folder, 0o750); err != nil {
+		return fmt.Errorf("results: %w", err)
+	}
+	file, err := os.CreateTemp(folder, ".tried-*")
+	if err != nil {
+		return fmt.Errorf("results: %w", err)
+	}
+	const much = 1 << 20 // more than results take: a disk may be full
+	_, err = file.Write(make([]byte, much))
+	if err := errors.Join(err, file.Close(), os.Remove(file.Name())); err != nil {
+		return fmt.Errorf("results: %w", err)
+	}
+	return nil
+}
+
+// Write writes results.md, summary.md, results.json and chart.svg into a folder, which it makes. Files that are there
+// stay as they are until those of their name are complete.
 func (r *Report) Write(folder string) error {
 	if err := os.MkdirAll(folder, 0o750); err != nil {
 		return fmt.Errorf("results: %w", err)
@@ -19,9 +38,26 @@ func (r *Report) Write(folder string) error {
 	for name, content := range map[string]string{
 		"results.md": r.Markdown(), "summary.md": r.Summary(), "results.json": string(text) + "\n", "chart.svg": r.SVG(),
 	} {
-		if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600); err != nil {
+		if err := replace(filepath.Join(folder, name), content); err != nil {
 			return fmt.Errorf("results: %w", err)
 		}
+	}
+	return nil
+}
+
+// replace writes a file beside the one of that path and gives it its name.
+func replace(path, content string) error {
+	file, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(content)
+	err = errors.Join(err, file.Sync(), file.Close())
+	if err == nil {
+		err = os.Rename(file.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(file.Name()))
 	}
 	return nil
 }

@@ -12,12 +12,16 @@ func (r *Report) Markdown() string {
 	b.WriteString("# Benchmarks of outdial, beside its peers and floors\n\n")
 	fmt.Fprintf(&b, "Run of %s: %d interleaved rounds, sizes: %s. ", r.Started, r.Rounds, r.Size)
 	b.WriteString("Figures are medians, with the least and the most of the rounds in brackets. ")
-	b.WriteString("Goals are worked out within each round; their median decides.\n\n")
+	b.WriteString("Goals are worked out within each round; their median decides, and what is met or missed by less than ")
+	b.WriteString("the rounds lie apart is said to be within the noise.\n\n")
 	for _, f := range r.Facts {
 		fmt.Fprintf(&b, "- %s: %s\n", f.Name, f.Value)
 	}
 	for _, m := range r.Missing {
 		fmt.Fprintf(&b, "- missing: %s\n", m)
+	}
+	for _, f := range r.Failures() {
+		fmt.Fprintf(&b, "- **failed**: %s\n", strings.ReplaceAll(f, "\n", " "))
 	}
 	b.WriteString("\n## Summary\n\n" + r.Summary())
 	for _, res := range r.Results {
@@ -58,6 +62,8 @@ func (r *Result) line(row *Row) string {
 	for _, m := range r.Metrics {
 		s, ok := row.Stat(m.Key)
 		switch {
+		case row.Failed != "":
+			cells = append(cells, "failed")
 		case !ok:
 			cells = append(cells, "–")
 		case s.Min == s.Max:
@@ -73,8 +79,8 @@ func (r *Result) line(row *Row) string {
 func (r *Result) writeNotes(b *strings.Builder) {
 	notes := r.Notes
 	for _, row := range r.Rows {
-		if row.Missing != "" {
-			notes = append(slices.Clip(notes), row.Name+": "+row.Missing)
+		if wrong := row.Missing + row.Failed; wrong != "" {
+			notes = append(slices.Clip(notes), row.Name+": "+wrong)
 		}
 	}
 	for i, n := range notes {
@@ -93,12 +99,17 @@ func named(m Metric) string {
 }
 
 func (v Verdict) word() string {
+	word := "**missed**"
 	switch {
 	case !v.Measured:
 		return "not measured"
+	case !v.Judged():
+		return fmt.Sprintf("not judged: of %d rounds, want %d", v.Rounds, LeastRounds)
 	case v.Met:
-		return "met"
-	default:
-		return "**missed**"
+		word = "met"
 	}
+	if v.Close {
+		word += ", " + WithinNoise
+	}
+	return word
 }

@@ -35,13 +35,19 @@ func (l Line) markdown() string {
 func (l Line) verdict() string {
 	var parts []string
 	if l.Met == l.Goals {
-		return "met"
+		parts = append(parts, "met")
 	}
 	if len(l.Missed) > 0 {
 		parts = append(parts, fmt.Sprintf("**missed** %d of %d: %s", len(l.Missed), l.Goals, strings.Join(l.Missed, "; ")))
 	}
+	if len(l.Close) > 0 {
+		parts = append(parts, WithinNoise+": "+strings.Join(l.Close, "; "))
+	}
 	if l.Unmeasured > 0 {
 		parts = append(parts, fmt.Sprintf("%d of %d not measured", l.Unmeasured, l.Goals))
+	}
+	if l.Unjudged > 0 {
+		parts = append(parts, fmt.Sprintf("%d of %d not judged, of too few rounds", l.Unjudged, l.Goals))
 	}
 	return strings.Join(parts, "; ")
 }

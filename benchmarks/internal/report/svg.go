@@ -65,7 +65,7 @@ func (r *Result) draw(b *strings.Builder, y int) int {
 	}
 	fmt.Fprintf(b, `<text class="title" x="%d" y="%d">%s</text>`, margin, y+lineHeight-6, html.EscapeString(r.Title))
 	fmt.Fprintf(b, `<text class="unit" x="%d" y="%d">%s</text>`+"\n",
-		margin, y+lineHeight+11, html.EscapeString(named(m)))
+		margin, y+lineHeight+11, html.EscapeString(named(m)+better(m)))
 	at := y + titleSpace
 	for _, row := range r.Rows {
 		if s, ok := row.Stat(m.Key); ok {
@@ -90,6 +90,14 @@ func drawBar(b *strings.Builder, y int, row *Row, s Stat, m Metric, most float64
 	fmt.Fprintf(b, `<text x="%.1f" y="%d">%s</text><text class="unit" x="%d" y="%d" text-anchor="end">%s</text>`+"\n",
 		labelWidth+16+length(s.Max), y+barHeight-3, Number(s.Median, m.Digits),
 		chartWidth-margin, y+barHeight-3, html.EscapeString(short(row.Durability)))
+}
+
+// better says which way is.
+func better(m Metric) string {
+	if m.Less {
+		return " (shorter bars are better)"
+	}
+	return " (longer bars are better)"
 }
 
 func (r *Result) hasPeers() bool {

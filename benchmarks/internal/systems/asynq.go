@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -16,7 +18,7 @@ import (
 // Asynq is Asynq on Redis with default settings, or with a Redis that syncs each write (always).
 // With fair, each batch has a queue of its own, all of one weight.
 func Asynq(always, fair bool) System {
-	s := System{Name: "Asynq, Redis", Durability: RedisDefault}
+	s := System{Name: "Asynq, Redis", Durability: RedisDefault, Settings: "as many workers as slots, " + RedisPool()}
 	if always {
 		s.Name, s.Durability = "Asynq, Redis, AOF always", RedisAlways
 	}
@@ -36,6 +38,17 @@ func Asynq(always, fair bool) System {
 	return s
 }
 
+// RedisPool tells of the pool of connections that Asynq has by default.
+func RedisPool() string {
+	const each = 10 // of go-redis, for each processor that Go uses
+	return fmt.Sprintf("%d connections", each*runtime.GOMAXPROCS(0))
+}
+
+// AsynqClient connects to Redis to add tasks.
+func AsynqClient(r *lab.Redis) *asynq.Client {
+	return asynq.NewClient(asynq.RedisClientOpt{Addr: r.Addr})
+}
+
 type asynqJob struct {
 	w         *load.Watch
 	redis     *lab.Redis
@@ -51,9 +64,11 @@ func queueAsynq(ctx context.Context, r *lab.Redis, w *load.Watch, fair bool) (Jo
 	if fair {
 		queue = queueOf
 	}
+	client := AsynqClient(r)
+	defer client.Close()
 	for i, b := range w.Load.Batches {
 		j.queues[queue(i)] = 1
-		if err := EnqueueAsynq(ctx, r, i, len(b.Lengths), queue(i)); err != nil {
+		if err := EnqueueAsynq(ctx, client, i, len(b.Lengths), queue(i)); err != nil {
 			return nil, errors.Join(err, r.Empty(ctx))
 		}
 	}
@@ -66,8 +81,7 @@ func queueAsynq(ctx context.Context, r *lab.Redis, w *load.Watch, fair bool) (Jo
 }
 
 // EnqueueAsynq adds the tasks of a batch, sixteen at once: it has no call for many.
-func EnqueueAsynq(ctx context.Context, r *lab.Redis, batch, n int, queue string) error {
-	client := asynq.NewClient(asynq.RedisClientOpt{Addr: r.Addr})
+func EnqueueAsynq(ctx context.Context, client *asynq.Client, batch, n int, queue string) error {
 	adding, ctx := errgroup.WithContext(ctx)
 	const parallel = 16
 	for part := range parallel {
@@ -85,7 +99,7 @@ func EnqueueAsynq(ctx context.Context, r *lab.Redis, batch, n int, queue string)
 			return nil
 		})
 	}
-	return errors.Join(adding.Wait(), client.Close())
+	return adding.Wait()
 }
 
 func (j *asynqJob) Run(ctx context.Context) (time.Time, error) {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -13,96 +11,9 @@ import (
 	"github.com/outdial/outdial/batch"
 	"github.com/outdial/outdial/benchmarks/internal/lab"
 	"github.com/outdial/outdial/dialer"
-	"github.com/outdial/outdial/fsm"
 	"github.com/outdial/outdial/store"
 	"github.com/outdial/outdial/store/postgres"
 )
-
-// Carrier counts calls, which are over when they begin.
-type Carrier struct {
-	Note func(c dialer.Call) // told of each call; nil: nobody
-
-	calls   atomic.Int64
-	waiting atomic.Int64 // waiters
-	mu      sync.Mutex
-	waiters []waiter
-}
-
-type waiter struct {
-	calls   int64
-	reached chan time.Time
-}
-
-// Dial implements [dialer.Dialer].
-func (c *Carrier) Dial(_ context.Context, call dialer.Call, _ func(dialer.Progress)) (dialer.Outcome, error) {
-	now := time.Now()
-	n := c.calls.Add(1)
-	if c.waiting.Load() > 0 {
-		c.tell(n, now)
-	}
-	if c.Note != nil {
-		c.Note(call)
-	}
-	return dialer.Outcome{Reason: dialer.ClientHangup, ConnectedAt: now}, nil
-}
-
-// tell wakes those who waited for that many calls.
-func (c *Carrier) tell(n int64, now time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	kept := c.waiters[:0]
-	for _, w := range c.waiters {
-		if n >= w.calls {
-			w.reached <- now
-			c.waiting.Add(-1)
-		} else {
-			kept = append(kept, w)
-		}
-	}
-	c.waiters = kept
-}
-
-// Calls is how many began so far.
-func (c *Carrier) Calls() int64 { return c.calls.Load() }
-
-// Reached returns when that many calls had begun, which it waits for.
-func (c *Carrier) Reached(ctx context.Context, calls int64) (time.Time, error) {
-	w := waiter{calls, make(chan time.Time, 1)}
-	c.mu.Lock()
-	c.waiters = append(c.waiters, w)
-	c.mu.Unlock()
-	c.waiting.Add(1)
-	c.tell(c.calls.Load(), time.Now()) // those that began before anybody looked for waiters
-	select {
-	case at := <-w.reached:
-		return at, nil
-	case <-ctx.Done():
-		return time.Time{}, ctx.Err()
-	}
-}
-
-// Holder keeps calls up until Let is closed, but for the first ones. It does as little as it can: what it
-// took of a goroutine's stack would be counted as the engine's.
-type Holder struct {
-	Let   chan struct{}
-	First int64 // how many calls are over when they begin
-	calls atomic.Int64
-}
-
-// Dial implements [dialer.Dialer].
-func (h *Holder) Dial(ctx context.Context, _ dialer.Call, _ func(dialer.Progress)) (dialer.Outcome, error) {
-	if h.calls.Add(1) <= h.First {
-		return dialer.Outcome{Reason: dialer.ClientHangup, ConnectedAt: time.Now()}, nil
-	}
-	select {
-	case <-h.Let:
-	case <-ctx.Done():
-	}
-	return dialer.Outcome{Reason: dialer.ClientHangup, ConnectedAt: time.Now()}, nil
-}
-
-// Calls is how many began so far.
-func (h *Holder) Calls() int64 { return h.calls.Load() }
 
 // Bench is an engine over one of outdial's stores, with a carrier that takes everything.
 type Bench struct {
@@ -111,6 +22,7 @@ type Bench struct {
 	Carrier *Carrier // nil: another dialer has its place
 	Steps   *Steps
 
+	book   *Book
 	dialer dialer.Dialer
 	limits Limits
 	close  func() error
@@ -123,9 +35,11 @@ func NewBench(ctx context.Context, l *lab.Lab, kind Store, limits Limits, d dial
 	if err != nil {
 		return nil, err
 	}
-	b := &Bench{dialer: d, limits: limits, close: closing}
-	b.Store, b.Steps = countSteps(s)
-	b.Carrier, _ = d.(*Carrier)
+	b := &Bench{book: NewBook(limits), dialer: d, limits: limits, close: closing}
+	b.Store, b.Steps = countSteps(s, b.book)
+	if b.Carrier, _ = d.(*Carrier); b.Carrier != nil {
+		b.Carrier.book = b.book
+	}
 	if b.Engine, err = NewEngine(b.Store, limits, d); err != nil {
 		return nil, errors.Join(err, closing())
 	}
@@ -173,29 +87,46 @@ func (b *Bench) Create(ctx context.Context, orgs []string, batches, recipients, 
 	return making.Wait()
 }
 
-// Finish waits until that many calls have begun and nothing is left to do. The error tells of calls that
-// never began, or did not complete, which is to be looked into and not to be timed.
-func (b *Bench) Finish(ctx context.Context, calls int64) (time.Time, error) {
+// Reached returns when that many calls had begun, which it waits for as long as anything is left to do.
+func (b *Bench) Reached(ctx context.Context, calls int64) (at time.Time, err error) {
 	counting, stop := context.WithCancel(ctx)
-	defer stop()
 	reached := make(chan struct{})
+	var then time.Time
+	var missing error
 	go func() {
 		defer close(reached)
-		_, _ = b.Carrier.Reached(counting, calls) // or it was stopped
+		then, missing = b.Carrier.Reached(counting, calls)
+	}()
+	defer func() {
+		stop()
+		<-reached
+		if missing == nil { // also where it was reached just now
+			at, err = then, nil
+		}
 	}()
 	now := time.NewTicker(time.Second)
 	defer now.Stop()
-	for over := false; !over; {
+	for {
 		select {
 		case <-reached:
-			over = true
+			return then, missing
 		case <-now.C:
-			active, err := b.Store.Active(ctx)
-			if err != nil {
-				return time.Time{}, err
-			}
-			over = len(active) == 0
 		}
+		active, err := b.Store.Active(ctx)
+		if err != nil {
+			return time.Time{}, err
+		}
+		if len(active) == 0 {
+			return time.Time{}, fmt.Errorf("%d calls began, want %d", b.Carrier.Calls(), calls)
+		}
+	}
+}
+
+// Finish waits until that many calls have begun and nothing is left to do. The error tells of calls that
+// never began, or began besides, which is to be looked into and not to be timed.
+func (b *Bench) Finish(ctx context.Context, calls int64) (time.Time, error) {
+	if _, err := b.Reached(ctx, calls); err != nil {
+		return time.Time{}, err
 	}
 	end, err := b.Idle(ctx)
 	if began := b.Carrier.Calls(); err == nil && began != calls {
@@ -204,21 +135,56 @@ func (b *Bench) Finish(ctx context.Context, calls int64) (time.Time, error) {
 	return end, err
 }
 
-// Check says whether every call of the organisations completed.
-func (b *Bench) Check(ctx context.Context, orgs []string) error {
-	var sum fsm.Counts
-	for _, org := range orgs {
+// Check says whether each call that began was its recipient's only one and completed, no organisation was above its
+// limit, and, with all, whether every recipient had a call. Nothing may be left to do, or the engine has stopped.
+func (b *Bench) Check(ctx context.Context, all bool) error {
+	if err := b.book.Wrong(); err != nil {
+		return err
+	}
+	sum := 0
+	for org := range b.limits {
 		batches, err := b.Engine.Batches(ctx, store.BatchQuery{Org: org})
 		if err != nil {
 			return err
 		}
 		for _, x := range batches {
-			sum.Completed += x.Counts.Completed
-			sum.Failed += x.Counts.Scheduled() - x.Counts.Completed
+			called, err := b.book.check(x)
+			if err != nil {
+				return err
+			}
+			if all && called != x.Counts.Scheduled() {
+				return fmt.Errorf("batch %s: %d of %d recipients were called", x.ID, called, x.Counts.Scheduled())
+			}
+			sum += called
 		}
 	}
-	if sum.Failed > 0 {
-		return fmt.Errorf("%d of %d calls did not complete", sum.Failed, sum.Scheduled())
+	if n := b.book.calls.Load(); n != int64(sum) {
+		return fmt.Errorf("%d calls began, of %d recipients", n, sum)
+	}
+	return nil
+}
+
+// CheckHeld says whether the calls of h began and completed, each of another recipient, and nobody else had one.
+// It stops the engine.
+func (b *Bench) CheckHeld(ctx context.Context, h *Holder) error {
+	if err := errors.Join(b.Stop(), b.book.Wrong(), h.Check()); err != nil {
+		return err
+	}
+	completed := 0
+	for org := range b.limits {
+		batches, err := b.Engine.Batches(ctx, store.BatchQuery{Org: org})
+		if err != nil {
+			return err
+		}
+		for _, x := range batches {
+			if c := x.Counts; c.Completed+c.Queued != c.Scheduled() {
+				return fmt.Errorf("batch %s: counts %+v, want no calls but completed ones", x.ID, c)
+			}
+			completed += x.Counts.Completed
+		}
+	}
+	if completed != len(h.Seen) {
+		return fmt.Errorf("%d calls completed, want %d", completed, len(h.Seen))
 	}
 	return nil
 }
@@ -239,6 +205,7 @@ func NewNodes(ctx context.Context, l *lab.Lab, limits Limits, c *Carrier, n int)
 	if err != nil {
 		return nil, err
 	}
+	c.book = NewBook(limits)
 	defer func() {
 		if err != nil {
 			for _, b := range nodes {
@@ -252,8 +219,8 @@ func NewNodes(ctx context.Context, l *lab.Lab, limits Limits, c *Carrier, n int)
 		if err != nil {
 			return nodes, err
 		}
-		b := &Bench{Carrier: c, dialer: c, limits: limits, close: s.Close}
-		b.Store, b.Steps = countSteps(s)
+		b := &Bench{Carrier: c, book: c.book, dialer: c, limits: limits, close: s.Close}
+		b.Store, b.Steps = countSteps(s, c.book)
 		if i == 0 {
 			b.close = func() error { return errors.Join(s.Close(), drop()) }
 		}

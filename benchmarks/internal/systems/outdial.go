@@ -31,6 +31,7 @@ const Org = "acme"
 // outdialJob is a load in a store of outdial, with an engine that may dial it.
 type outdialJob struct {
 	w       *load.Watch
+	book    *Book
 	engine  *batch.Engine
 	batches []store.Batch
 	numbers map[string]int // of the batches by their ids
@@ -43,8 +44,9 @@ func queueOutdial(ctx context.Context, l *lab.Lab, kind Store, w *load.Watch) (J
 	if err != nil {
 		return nil, err
 	}
-	j := &outdialJob{w: w, numbers: map[string]int{}, close: closing}
-	if err := j.queue(ctx, s); err != nil {
+	j := &outdialJob{w: w, book: NewBook(Limits{Org: w.Load.Slots}), numbers: map[string]int{}, close: closing}
+	counted, _ := countSteps(s, j.book)
+	if err := j.queue(ctx, counted); err != nil {
 		return nil, errors.Join(err, j.Close())
 	}
 	return j, nil
@@ -79,7 +81,7 @@ func (j *outdialJob) Dial(ctx context.Context, c dialer.Call, _ func(dialer.Prog
 func (j *outdialJob) Run(ctx context.Context) (time.Time, error) {
 	j.stop = RunEngine(ctx, j.engine)
 	left := j.batches
-	return await(ctx, j.w, func(ctx context.Context) (bool, error) {
+	end, err := await(ctx, j.w, func(ctx context.Context) (bool, error) {
 		for ; len(left) > 0; left = left[1:] {
 			b, err := j.engine.Batch(ctx, Org, left[0].ID)
 			if err != nil || !b.Counts.Over() {
@@ -91,6 +93,7 @@ func (j *outdialJob) Run(ctx context.Context) (time.Time, error) {
 		}
 		return true, nil
 	})
+	return end, errors.Join(err, j.book.Wrong())
 }
 
 func (j *outdialJob) Close() error {

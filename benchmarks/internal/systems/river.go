@@ -2,6 +2,7 @@ package systems
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,8 +16,11 @@ import (
 	"github.com/outdial/outdial/benchmarks/internal/load"
 )
 
-// RiverTuned are the settings with which River hands a slot over the soonest.
-const RiverTuned = "FetchCooldown 2 ms, FetchPollInterval 20 ms"
+// How a contender of River is tuned: to look for jobs often, and as often as its configuration admits.
+const (
+	RiverTuned = "FetchCooldown 2 ms, FetchPollInterval 20 ms"
+	riverMost  = "FetchCooldown 1 ms, FetchPollInterval 1 ms"
+)
 
 // riverWay is what a user of River can do about the limits of batches.
 type riverWay uint8
@@ -37,7 +41,8 @@ type RiverArgs struct {
 	Batch int    `json:"batch"`
 	Index int    `json:"index"`
 	To    string `json:"to"`
-	Name  any    `json:"name"`
+
+	Name json.RawMessage `json:"name"` // not decoded, as outdial's carriers do not either
 }
 
 // Kind implements river.JobArgs.
@@ -59,7 +64,8 @@ func RiverJobs(batch, n int, queue string) []river.InsertManyParams {
 type riverSetup struct {
 	way     riverWay
 	tuned   bool
-	workers int // 0: as many as there are slots
+	fastest bool // more than tuned
+	workers int  // 0: as many as there are slots
 }
 
 func (s riverSetup) config(w *load.Watch) *river.Config {
@@ -67,6 +73,9 @@ func (s riverSetup) config(w *load.Watch) *river.Config {
 	river.AddWorker(c.Workers, newRiverWorker(w, s.way))
 	if s.tuned {
 		c.FetchCooldown, c.FetchPollInterval = 2*time.Millisecond, 20*time.Millisecond
+	}
+	if s.fastest {
+		c.FetchCooldown, c.FetchPollInterval = time.Millisecond, time.Millisecond
 	}
 	workers := w.Load.Slots
 	if s.workers != 0 {

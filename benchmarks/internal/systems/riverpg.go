@@ -17,12 +17,15 @@ import (
 
 // Connections of a pool are as many as outdial's PostgreSQL store has when nothing else is said.
 const (
-	connections     = "&pool_max_conns=16"
-	connectionsText = "16 connections"
+	connections = "&pool_max_conns=16"
+	Connections = "16 connections"
 )
 
 // RiverDefault is River on PostgreSQL as it comes.
 func RiverDefault() System { return riverPostgres("default", "", riverSetup{}) }
+
+// RiverFastest is River on PostgreSQL when it looks for jobs as often as it can.
+func RiverFastest() System { return riverPostgres("fastest", riverMost, riverSetup{fastest: true}) }
 
 // RiverFast is River on PostgreSQL, tuned. workers: 0 for as many as there are slots.
 func RiverFast(workers int) System {
@@ -54,7 +57,10 @@ func riverPostgres(name, settings string, s riverSetup) System {
 	if settings != "" {
 		settings += ", "
 	}
-	settings += connectionsText
+	if s.workers == 0 && !s.way.ownQueues() {
+		settings += "as many workers as slots, "
+	}
+	settings += Connections
 	return System{
 		Name: "River, PostgreSQL, " + name, Durability: PostgresSync, Settings: settings,
 		Queue: func(ctx context.Context, l *lab.Lab, w *load.Watch) (Job, error) {

@@ -14,11 +14,15 @@ import (
 	"github.com/outdial/outdial/benchmarks/internal/load"
 )
 
+// RiverSQLiteEarly is what the documentation of River's driver for SQLite, riverdriver/riversqlite, says of it.
+const RiverSQLiteEarly = "in early testing, as the driver's documentation says"
+
 // RiverSQLite is River on SQLite, tuned, with as many workers as there are slots, on one connection, as
 // its driver asks for.
 func RiverSQLite() System {
 	return System{
-		Name: "River, SQLite, tuned", Durability: SQLiteFull, Settings: RiverTuned + ", one connection",
+		Name: "River, SQLite, tuned", Durability: SQLiteFull,
+		Settings: RiverTuned + ", as many workers as slots, one connection; " + RiverSQLiteEarly,
 		Queue: func(ctx context.Context, l *lab.Lab, w *load.Watch) (Job, error) {
 			db, closing, err := SQLite(l)
 			if err != nil {

@@ -7,17 +7,23 @@ import (
 	"github.com/outdial/outdial/store"
 )
 
-// Steps is a store that counts the steps that engines take to it.
+// Steps is a store that counts the steps that engines take to it, and has their claims written into a book.
 type Steps struct {
 	store.Store
 
-	n atomic.Int64
+	book *Book
+	n    atomic.Int64
 }
 
 // Advance implements [store.Store].
 func (s *Steps) Advance(ctx context.Context, step store.Step) (store.Advanced, error) {
 	s.n.Add(1)
-	return s.Store.Advance(ctx, step)
+	s.book.taken(step)
+	done, err := s.Store.Advance(ctx, step)
+	if err == nil {
+		s.book.claimed(step.Org, len(done.Claimed))
+	}
+	return done, err
 }
 
 // Count is how many there were.
@@ -30,8 +36,8 @@ type hinting struct {
 }
 
 // countSteps returns a store that is as able as s.
-func countSteps(s store.Store) (store.Store, *Steps) {
-	counted := &Steps{Store: s}
+func countSteps(s store.Store, b *Book) (store.Store, *Steps) {
+	counted := &Steps{Store: s, book: b}
 	if h, ok := s.(store.Hinter); ok {
 		return hinting{counted, h}, counted
 	}

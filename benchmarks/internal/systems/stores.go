@@ -26,7 +26,7 @@ func Stores() []Store {
 			return memory.New(), func() error { return nil }, nil
 		}},
 		{"SQLite", SQLiteFull, "", openSQLite},
-		{"PostgreSQL", PostgresSync, connectionsText, openPostgres},
+		{"PostgreSQL", PostgresSync, Connections, openPostgres},
 	}
 }
 
