@@ -191,5 +191,8 @@ func (a *adoption) taken(ctx context.Context) (out []store.Claimed, err error) {
 			}, selectTaken, a.keys, a.ids, a.owner.key)
 		})
 	})
+	if err == nil {
+		a.ids = nil // all of them may be over by now, and there may be others
+	}
 	return out, err
 }

@@ -3,11 +3,14 @@ package postgres_test
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/outdial/outdial/dialer"
+	"github.com/outdial/outdial/fsm"
 	"github.com/outdial/outdial/store"
 	"github.com/outdial/outdial/store/postgres"
 )
@@ -122,42 +125,127 @@ func TestAdoptionWaitsForItsTurn(t *testing.T) {
 	require.NoError(t, <-adopted)
 }
 
-// A lease is renewed while adoptions, steps and whatever else a store does have all connections that they may have.
+// A lease is renewed while adoptions, steps, lists of nodes and whatever else a store does have all connections that they
+// may have.
 func TestLeaseIsRenewedWhileAllElseWaits(t *testing.T) {
 	t.Parallel()
 	const conns = 6
 	url := cluster.url(t)
 	s := open(t, postgres.Config{URL: fmt.Sprintf("%s&pool_max_conns=%d", url, conns), NoHints: true, Timeout: patience})
 	heir := leftBehind(t, s, 1, time.Hour)
-	release := lock(t, url, "outdial.organisations", "ACCESS EXCLUSIVE")
+	release := lock(t, url, "outdial.organisations, outdial.flights", "ACCESS EXCLUSIVE")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	done := make(chan struct{}, 3*conns)
+	var all sync.WaitGroup
 	for i := range conns {
 		for _, do := range []func(){
 			func() { _, _ = s.Adopt(ctx, heir.ID, 9) },
 			func() { _, _ = s.Active(ctx) },
+			func() { _, _ = s.Nodes(ctx) }, // somebody may have left calls behind
 			func() { _, _ = s.Advance(ctx, store.Step{Org: fmt.Sprint("org_", i), Owner: heir.ID, Limit: 9}) },
 		} {
-			go func() { do(); done <- struct{}{} }()
+			all.Go(do)
 		}
 	}
 	waiting := waiters(t, url)
 	require.Eventually(t, func() bool { return waiting() >= conns-1 }, patience, time.Millisecond)
-	require.Never(t, func() bool { return waiting() >= conns }, 300*time.Millisecond, time.Millisecond)
+	looks, most := 0, 0
+	require.Eventually(t, func() bool {
+		looks, most = looks+1, max(most, waiting())
+		return looks == 300
+	}, patience, time.Millisecond)
+	require.Equal(t, conns-1, most)
 	soon, stop := context.WithTimeout(t.Context(), patience/2)
 	defer stop()
-	for beat := range int64(3) {
+	for beat := range int64(9) {
 		heir.Beat = 2 + beat
 		require.NoError(t, s.Heartbeat(soon, heir, time.Hour))
-		nodes, err := s.Nodes(soon)
-		require.NoError(t, err)
-		require.Len(t, nodes, 2, "the other one has left a call behind")
 		require.LessOrEqual(t, waiting(), conns-1)
 	}
 	cancel()
 	release()
-	for range 3 * conns {
-		<-done
+	all.Wait()
+	nodes, err := s.Nodes(t.Context())
+	require.NoError(t, err)
+	require.Len(t, nodes, 2, "the other one has left a call behind")
+}
+
+// Lists of nodes read calls only while somebody may have left some behind.
+func TestNodesLookAtCallsOnlyWhereSomeMayBeLeft(t *testing.T) {
+	t.Parallel()
+	url := cluster.url(t)
+	s := open(t, postgres.Config{URL: url, NoHints: true})
+	heir := leftBehind(t, s, 1, time.Hour)
+	nodes := func() (lapsed int) {
+		got, err := s.Nodes(t.Context())
+		require.NoError(t, err)
+		for _, n := range got {
+			if n.Lapsed {
+				lapsed++
+			}
+		}
+		require.Len(t, got, 1+lapsed)
+		return lapsed
 	}
+	long := func(id, ago string) {
+		run(t, url, "UPDATE outdial.nodes SET expires_at = clock_timestamp() - interval '"+ago+"' WHERE id = '"+id+"'")
+	}
+	long("dead", "1 year")
+	require.Equal(t, 1, nodes())
+	require.Equal(t, 1, nodes(), "as long as they are left")
+	_, err := s.Adopt(t.Context(), heir.ID, 9)
+	require.NoError(t, err)
+	require.Zero(t, nodes())
+	release := lock(t, url, "outdial.flights", "ACCESS EXCLUSIVE")
+	require.Zero(t, nodes(), "nobody looks any more")
+	release()
+
+	// A lease that has just run out may be that of a step which is not committed yet.
+	require.NoError(t, s.Heartbeat(t.Context(), store.Node{ID: "next", Carriers: heir.Carriers}, time.Hour))
+	long("heir", "1 second")
+	require.Equal(t, 1, nodes())
+	_, err = s.Adopt(t.Context(), "next", 9)
+	require.NoError(t, err)
+	require.Zero(t, nodes())
+	run(t, url, "UPDATE outdial.flights SET owner = (SELECT key FROM outdial.nodes WHERE id = 'heir')")
+	require.Equal(t, 1, nodes())
+}
+
+// What was adopted is over before Adopt has read it back, as the node's own loop, which reclaims, was faster.
+func TestAdoptionOfWhatIsOverByNowEnds(t *testing.T) {
+	t.Parallel()
+	url := cluster.url(t)
+	s := open(t, postgres.Config{URL: url, NoHints: true, Timeout: 20 * time.Second})
+	heir := leftBehind(t, s, 1, time.Hour)
+	release := lock(t, url, "outdial.metadata", "ACCESS EXCLUSIVE")
+	type result struct {
+		calls []store.Claimed
+		err   error
+	}
+	out := make(chan result, 1)
+	go func() {
+		calls, err := s.Adopt(context.Background(), heir.ID, 9)
+		out <- result{calls, err}
+	}()
+	var ids []string
+	var batch string
+	conn := session(t, url)
+	require.Eventually(t, func() bool {
+		var id, b []byte
+		err := conn.QueryRow(t.Context(), `SELECT c.id, b.id FROM outdial.flights c JOIN outdial.batches b USING (org, batch)
+			JOIN outdial.nodes n ON n.key = c.owner WHERE n.id = 'heir'`).Scan(&id, &b)
+		if err == nil {
+			ids, batch = append(ids, string(id)), string(b)
+		}
+		return err == nil
+	}, 30*time.Second, 5*time.Millisecond)
+	got, err := s.Advance(t.Context(), store.Step{Org: "org_0", Owner: heir.ID, Now: time.Now(), Limit: 9, Events: []store.Event{{
+		BatchID: batch, CallID: ids[0], Index: 0, Status: fsm.Failed, EndReason: dialer.Error, EndedAt: time.Now(),
+	}}})
+	require.NoError(t, err)
+	require.Empty(t, got.Lost)
+	release()
+	r := <-out
+	require.NoError(t, r.err, "it did not ask again for what it had taken until its time was over")
+	require.Empty(t, r.calls)
 }

@@ -9,9 +9,9 @@ import (
 	"github.com/outdial/outdial/store"
 )
 
-// turn is one Advance on its way: a trip that locks and reads, the decisions, and a trip that writes. It
-// is two on purpose: the commit leaves only after the lock was seen to be held, so a replay, which
-// waits for the same lock, never overtakes the step that it repeats.
+// turn is one Advance on its way: a trip that locks and reads, the decisions, and a trip that writes. The commit leaves
+// only after the lock was seen to be held, so a replay, which waits for the same lock, never overtakes the step that it
+// repeats. Where all is known that the first trip would ask, there is only the second one, see foresee.
 type turn struct {
 	*work
 
@@ -22,7 +22,9 @@ type turn struct {
 	order    []*batch          // the same by their keys
 	calls    map[string]*call  // those that the events are about
 	known    *known
-	queues   map[int32][]candidate
+	wanted   map[string]int   // how many the claims want of each batch, by id
+	queues   map[int32]*queue // of batches that the step names, as far as they are known
+	flying   map[string]*call // all of the node's, where they were read behind what was written
 	existing map[string]int32 // the owners of the calls of an earlier try
 	fates    map[place]*fate
 	answers  []answer
@@ -30,18 +32,24 @@ type turn struct {
 	out      store.Advanced
 }
 
+func newTurn(w *work, step store.Step, known *known) *turn {
+	t := &turn{
+		work: w, step: step, known: known, named: map[string]*batch{}, calls: map[string]*call{}, wanted: map[string]int{},
+		queues: map[int32]*queue{}, existing: map[string]int32{}, fates: map[place]*fate{},
+	}
+	for i := range step.Claims {
+		if c := &step.Claims[i]; len(c.CallIDs) > 0 {
+			t.wanted[c.BatchID] += len(c.CallIDs)
+		}
+	}
+	return t
+}
+
 // Advance implements [store.Store].
 func (s *Store) Advance(ctx context.Context, step store.Step) (store.Advanced, error) {
 	var out store.Advanced
 	err := s.writing(ctx, step.Org, func(ctx context.Context, w *work) (err error) {
-		t := &turn{
-			work: w, step: step, known: s.known.take(orgKey(step.Org), step.Owner), named: map[string]*batch{},
-			calls: map[string]*call{}, queues: map[int32][]candidate{}, existing: map[string]int32{},
-			fates: map[place]*fate{},
-		}
-		if out, err = t.run(ctx); err == nil && t.org.known {
-			s.known.put(t.org.key, t.learn())
-		}
+		out, err = s.advance(ctx, w, step)
 		return err
 	})
 	if err != nil {
@@ -51,6 +59,29 @@ func (s *Store) Advance(ctx context.Context, step store.Step) (store.Advanced, e
 		s.announcer.changed(step.Org)
 	}
 	return out, nil
+}
+
+// advance is a try. What it has found of how far one may rely on what is known is kept also where it fails.
+func (s *Store) advance(ctx context.Context, w *work, step store.Step) (out store.Advanced, err error) {
+	key := orgKey(step.Org)
+	t := newTurn(w, step, s.known.take(key, step.Owner))
+	if t.foresee() {
+		if out, err = t.save(ctx, t.begin(beginWrite)); err == nil {
+			t.known.trust.kept()
+		} else {
+			t.known.trust = t.known.trust.missed()
+		}
+	} else {
+		t = newTurn(w, step, t.known)
+		out, err = t.run(ctx)
+	}
+	if err != nil {
+		t.forget()
+		s.known.put(key, t.known)
+	} else if t.org.known {
+		s.known.put(key, t.learn())
+	}
+	return out, err
 }
 
 func (t *turn) run(ctx context.Context) (store.Advanced, error) {
@@ -66,15 +97,23 @@ func (t *turn) run(ctx context.Context) (store.Advanced, error) {
 		}
 		return t.out, t.finish(ctx, t.trip())
 	}
-	if err := t.checkNew(); err != nil {
+	if err := t.judge(); err != nil {
 		return store.Advanced{}, err
+	}
+	return t.save(ctx, t.trip())
+}
+
+// judge applies the events and serves the claims, in memory.
+func (t *turn) judge() error {
+	if err := t.checkNew(); err != nil {
+		return err
 	}
 	t.out.PrevRev = t.org.rev
 	for i := range t.step.Events {
 		e := &t.step.Events[i]
 		applied, err := t.apply(e)
 		if err != nil {
-			return store.Advanced{}, fmt.Errorf("call %s: %w", e.CallID, err)
+			return fmt.Errorf("call %s: %w", e.CallID, err)
 		}
 		if !applied {
 			t.out.Lost = append(t.out.Lost, e.CallID)
@@ -83,10 +122,12 @@ func (t *turn) run(ctx context.Context) (store.Advanced, error) {
 	for i := range t.step.Claims {
 		t.serve(&t.step.Claims[i])
 	}
-	if err := t.save(ctx); err != nil {
-		return store.Advanced{}, err
+	for _, b := range t.order {
+		if b.changed {
+			b.seal(t.org, t.step.Now)
+		}
 	}
-	return t.out, nil
+	return nil
 }
 
 // load asks for everything that the step is about, behind the lock of the organisation. The lease is
@@ -99,14 +140,26 @@ func (t *turn) load(ctx context.Context) error {
 		trip.each(t.keepBatch, selectBatches, t.org.key, raws(ids))
 	}
 	t.askCalls(trip)
-	t.askQueued(trip)
+	unknown, again := t.askQueued(trip)
 	t.askExisting(trip)
 	if err := t.send(ctx, trip); err != nil {
 		return err
 	}
-	slices.SortFunc(t.order, func(a, b *batch) int { return cmp.Compare(a.key, b.key) })
-	t.recall()
+	t.sortBatches()
+	t.org.was = t.org.counts()
+	if t.holds() {
+		t.known.trust.confirm()
+		t.recall()
+	} else {
+		t.forget()
+		t.queue(again)
+	}
+	t.queue(unknown)
 	return nil
+}
+
+func (t *turn) sortBatches() {
+	slices.SortFunc(t.order, func(a, b *batch) int { return cmp.Compare(a.key, b.key) })
 }
 
 // batchIDs are those that the step names, each once.
@@ -134,28 +187,29 @@ func (t *turn) keepBatch(scan func(...any) error) error {
 
 // save writes what was decided, each table in the order of its keys, and gathers what those who
 // claimed are to know.
-func (t *turn) save(ctx context.Context) error {
-	trip := t.trip()
+func (t *turn) save(ctx context.Context, trip *trip) (store.Advanced, error) {
+	for _, b := range t.order {
+		t.out.Batches = append(t.out.Batches, b.Batch)
+	}
+	t.out.InFlight, t.out.Rev = t.org.inFlight, t.org.rev
+	if t.out.Rev != t.out.PrevRev {
+		t.saveOrg(trip)
+	}
 	if len(t.answers) > 0 {
 		trip.owns(t.owner, t.step.Owner)
 	}
 	t.saveQueue(trip)
 	t.saveCalls(trip)
-	putBack := t.askPutBack(trip)
-	for _, b := range t.order {
-		if b.changed {
-			b.seal(t.org, t.step.Now)
-		}
-		t.out.Batches = append(t.out.Batches, b.Batch)
-	}
-	if t.out.InFlight, t.out.Rev = t.org.inFlight, t.org.rev; t.out.Rev != t.out.PrevRev {
-		trip.saveBatches(t.org, t.order, t.step.Now)
-		t.org.save(trip)
-	}
+	trip.saveHeads(t.org, t.order)
+	untold := t.askUntold(trip)
 	again := t.askAgain(trip)
+	t.askFlying(trip)
+	next := t.readAhead(trip)
+	t.askLatest(trip)
 	if err := t.finish(ctx, trip); err != nil {
-		return err
+		return store.Advanced{}, err
 	}
-	t.answer(putBack, again)
-	return nil
+	t.queue(next)
+	t.answer(untold, again)
+	return t.out, nil
 }

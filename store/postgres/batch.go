@@ -82,16 +82,20 @@ func (b *batch) seal(o *org, now time.Time) {
 }
 
 const (
-	saveTallies = `UPDATE outdial.tallies t SET rev = v.rev, updated_at = $2, fresh = v.fresh, queued = v.queued,
+	// Its parameters from the third on are those of tallies.
+	updateTallies = `UPDATE outdial.tallies t SET rev = v.rev, updated_at = $2, fresh = v.fresh, queued = v.queued,
 	dispatched = v.dispatched, started = v.started, completed = v.completed, failed = v.failed,
 	cancelled = v.cancelled, unplaced = v.unplaced
-	FROM unnest($3::integer[], $4::bigint[], $5::integer[], $6::integer[], $7::integer[], $8::integer[],
-		$9::integer[], $10::integer[], $11::integer[], $12::integer[])
-		AS v (batch, rev, fresh, queued, dispatched, started, completed, failed, cancelled, unplaced)
-	WHERE t.org = $1 AND t.batch = v.batch`
+	FROM (SELECT unnest($3::integer[]) AS batch, unnest($4::bigint[]) AS rev, unnest($5::integer[]) AS fresh,
+		unnest($6::integer[]) AS queued, unnest($7::integer[]) AS dispatched, unnest($8::integer[]) AS started,
+		unnest($9::integer[]) AS completed, unnest($10::integer[]) AS failed, unnest($11::integer[]) AS cancelled,
+		unnest($12::integer[]) AS unplaced) v`
+
+	saveTallies = updateTallies + " WHERE t.org = $1 AND t.batch = v.batch"
 
 	saveHeads = `UPDATE outdial.batches b SET target = v.target, retry_count = v.retries, admitted_at = v.admitted,
-	paused_at = v.paused, cancelled_at = v.cancelled, retry_key = v.retry_key, status = v.status, open = v.open
+	paused_at = v.paused, cancelled_at = v.cancelled,
+	retry_key = coalesce(v.retry_key, b.retry_key), status = v.status, open = v.open
 	FROM unnest($2::integer[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[],
 		$8::bytea[], $9::smallint[], $10::boolean[])
 		AS v (batch, target, retries, admitted, paused, cancelled, retry_key, status, open)
@@ -101,39 +105,48 @@ const (
 // saveBatches writes those that were changed, which were sealed at that time, and those whose row of
 // batches says something else now.
 func (t *trip) saveBatches(o *org, list []*batch, at time.Time) {
-	var changed, heads []*batch
+	var changed []*batch
 	for _, b := range list {
 		if b.changed {
 			changed = append(changed, b)
 		}
-		if b.head() != b.was {
-			heads = append(heads, b)
-		}
 	}
 	t.saveTallies(o, changed, at)
-	t.saveHeads(o, heads)
+	t.saveHeads(o, list)
 }
 
 func (t *trip) saveTallies(o *org, list []*batch, at time.Time) {
-	if len(list) == 0 {
-		return
+	if len(list) > 0 {
+		t.ask(saveTallies, append([]any{o.key, moment(at)}, tallies(list)...)...)
 	}
-	count := func(of func(*batch) int) []int32 {
-		return column(list, func(b *batch) int32 { return int32(of(b)) }) //nolint:gosec // at most a batch's recipients
+}
+
+// tallies are what updateTallies unnests.
+func tallies(list []*batch) []any {
+	count := func(of func(*batch) int) array[number] {
+		return column(list, func(b *batch) number { return number(of(b)) })
 	}
-	t.ask(saveTallies, o.key, moment(at),
-		column(list, func(b *batch) int32 { return b.key }), column(list, func(b *batch) int64 { return b.Rev }),
+	return []any{
+		column(list, func(b *batch) number { return number(b.key) }),
+		column(list, func(b *batch) number { return number(b.Rev) }),
 		count(func(b *batch) int { return b.fresh }), count(func(b *batch) int { return b.Counts.Queued }),
 		count(func(b *batch) int { return b.Counts.Dispatched }), count(func(b *batch) int { return b.Counts.Started }),
 		count(func(b *batch) int { return b.Counts.Completed }), count(func(b *batch) int { return b.Counts.Failed }),
-		count(func(b *batch) int { return b.Counts.Cancelled }), count(func(b *batch) int { return b.Counts.Unplaced }))
+		count(func(b *batch) int { return b.Counts.Cancelled }), count(func(b *batch) int { return b.Counts.Unplaced }),
+	}
 }
 
-func (t *trip) saveHeads(o *org, list []*batch) {
+func (t *trip) saveHeads(o *org, all []*batch) {
+	var list []*batch
+	for _, b := range all {
+		if b.head() != b.was {
+			list = append(list, b)
+		}
+	}
 	if len(list) == 0 {
 		return
 	}
-	when := func(of func(*batch) time.Time) []pgtype.Timestamptz {
+	when := func(of func(*batch) time.Time) array[pgtype.Timestamptz] {
 		return column(list, func(b *batch) pgtype.Timestamptz { return moment(of(b)) })
 	}
 	t.ask(saveHeads, o.key,
@@ -142,14 +155,19 @@ func (t *trip) saveHeads(o *org, list []*batch) {
 		column(list, func(b *batch) int64 { return int64(b.RetryCount) }),
 		when(func(b *batch) time.Time { return b.AdmittedAt }), when(func(b *batch) time.Time { return b.PausedAt }),
 		when(func(b *batch) time.Time { return b.CancelledAt }),
-		column(list, func(b *batch) []byte { return raw(b.RetryKey) }),
+		column(list, func(b *batch) []byte {
+			if b.RetryKey == b.was.retryKey {
+				return nil // that of a retry which was no change of the batch may be there, and not be known
+			}
+			return raw(b.RetryKey)
+		}),
 		column(list, func(b *batch) int16 { return int16(b.Status()) }),
 		column(list, func(b *batch) bool { return !b.Counts.Over() }))
 }
 
 // column is one value of each row, as unnest takes it.
-func column[R, V any](rows []R, of func(R) V) []V {
-	out := make([]V, len(rows))
+func column[R, V any](rows []R, of func(R) V) array[V] {
+	out := make(array[V], len(rows))
 	for i, r := range rows {
 		out[i] = of(r)
 	}

@@ -22,6 +22,7 @@ func (s *Store) Change(ctx context.Context, org, id string, c store.Change) (sto
 	var out store.Batch
 	changed := false
 	err := s.writing(ctx, org, func(ctx context.Context, w *work) (err error) {
+		s.known.doubt(orgKey(org))
 		a := &amendment{work: w, Change: c, org: org, id: id}
 		out, err = a.run(ctx)
 		changed = a.batch != nil && a.batch.changed

@@ -15,9 +15,9 @@ import (
 type candidate struct {
 	idx, attempts int32
 
-	told    told
-	again   bool // it has a row of its own that says so
-	putBack bool // an event of this step has queued it again, so what is told is not known
+	told   told
+	again  bool // it has a row of its own that says so
+	untold bool // what is told is not known: an event has queued it again, or it is long
 }
 
 // before is the order in which they are claimed: the fewest attempts first.
@@ -32,11 +32,14 @@ type told struct {
 }
 
 const (
-	metadataOf = "(SELECT m.data FROM outdial.metadata m WHERE m.org = $1 AND m.batch = q.batch AND m.idx = q.idx)"
+	metadataOf = " FROM outdial.metadata m WHERE m.org = $1 AND m.batch = q.batch AND m.idx = q.idx)"
+
+	// Whoever is queued may have a megabyte of it, which is not remembered until it is claimed. None is empty.
+	shortMetadata = "(SELECT CASE WHEN octet_length(m.data) <= 1024 THEN m.data ELSE '' END" + metadataOf
 
 	// It costs what is claimed, however large the batch is and however many are queued again: those that were never
 	// claimed stand behind all others, which have a table in their order.
-	selectQueued = "SELECT q.batch, q.idx, q.attempts, q.phone, " + metadataOf + `
+	selectQueued = "SELECT q.batch, q.idx, q.attempts, q.phone, " + shortMetadata + `
 	FROM unnest($2::bytea[], $3::bigint[]) AS v (id, n)
 	JOIN outdial.batches b ON b.org = $1 AND b.id = v.id AND b.paused_at IS NULL AND b.cancelled_at IS NULL
 	JOIN outdial.tallies t ON t.org = $1 AND t.batch = b.batch
@@ -49,52 +52,14 @@ const (
 			(SELECT a.idx, a.attempts FROM outdial.again a
 				WHERE a.org = $1 AND a.batch = t.batch ORDER BY a.attempts, a.idx LIMIT v.n) a
 			JOIN outdial.recipients r ON r.org = $1 AND r.batch = t.batch AND r.idx = a.idx)
-		ORDER BY attempts, idx LIMIT v.n) q`
+		ORDER BY attempts, idx LIMIT v.n) q
+	WHERE $4::bigint IS NULL OR (SELECT o.rev FROM outdial.organisations o WHERE o.org = $1) <> $4
+		OR pg_postmaster_start_time() <> $5`
 
-	selectPutBack = "SELECT q.batch, q.idx, q.phone, " + metadataOf + ` FROM unnest($2::integer[],
+	selectUntold = "SELECT q.batch, q.idx, q.phone, (SELECT m.data" + metadataOf + ` FROM unnest($2::integer[],
 		$3::integer[]) AS v (batch, idx)
 	JOIN outdial.recipients q ON q.org = $1 AND q.batch = v.batch AND q.idx = v.idx`
 )
-
-// askQueued asks for as many of each batch as the claims want. Whether they may be had is seen when
-// the events have been applied.
-func (t *turn) askQueued(trip *trip) {
-	var ids [][]byte
-	var counts []int64
-	wanted := map[string]int{} // place in the lists
-	for i := range t.step.Claims {
-		c := &t.step.Claims[i]
-		if len(c.CallIDs) == 0 {
-			continue
-		}
-		at, known := wanted[c.BatchID]
-		if !known {
-			at = len(ids)
-			wanted[c.BatchID] = at
-			ids, counts = append(ids, raw(c.BatchID)), append(counts, 0)
-		}
-		counts[at] += int64(len(c.CallIDs))
-	}
-	if len(ids) == 0 {
-		return
-	}
-	trip.each(func(scan func(...any) error) error {
-		var key int32
-		var c candidate
-		err := scan(&key, &c.idx, &c.attempts, (*text)(&c.told.phone), &c.told.metadata)
-		c.again = c.attempts > 0
-		t.queues[key] = append(t.queues[key], c)
-		return err
-	}, selectQueued, t.org.key, ids, counts)
-}
-
-// requeued lets the claims of the step find whom one of its events has queued again.
-func (t *turn) requeued(r *fate) {
-	c := candidate{idx: r.idx, attempts: r.attempts, putBack: true}
-	queue := t.queues[r.batch]
-	at, _ := slices.BinarySearchFunc(queue, c, candidate.before)
-	t.queues[r.batch] = slices.Insert(queue, at, c)
-}
 
 // checkNew keeps the id of a call that the step's events are about from naming another one: it may be over by now.
 func (t *turn) checkNew() error {
@@ -113,15 +78,16 @@ func (t *turn) checkNew() error {
 
 func (t *turn) serve(claim *store.Claim) {
 	b := t.named[claim.BatchID]
-	if b == nil || t.step.Replay && t.served(claim) || !b.Claimable(t.step.Now) {
+	if b == nil || len(claim.CallIDs) == 0 || t.step.Replay && t.served(claim) || !b.Claimable(t.step.Now) {
 		return
 	}
-	queue := t.queues[b.key]
-	n := min(len(claim.CallIDs), b.Target-b.Counts.InFlight(), t.step.Limit-t.org.inFlight, len(queue))
-	for i := range max(n, 0) {
-		t.dispatch(b, queue[i], claim.CallIDs[i], claim)
+	q := t.queues[b.key]
+	n := max(0, min(len(claim.CallIDs), b.Target-b.Counts.InFlight(), t.step.Limit-t.org.inFlight, len(q.list)))
+	t.answers = slices.Grow(t.answers, n)
+	for i := range n {
+		t.dispatch(b, q.list[i], claim.CallIDs[i], claim)
 	}
-	t.queues[b.key] = queue[max(n, 0):]
+	q.claim(n)
 }
 
 func (t *turn) dispatch(b *batch, c candidate, id string, claim *store.Claim) {
@@ -148,11 +114,11 @@ type answer struct {
 	fate *fate // nil for that of an earlier try
 }
 
-// askPutBack asks for what is to be told of those that an event of the same step has queued again.
-func (t *turn) askPutBack(trip *trip) map[place]told {
+// askUntold asks for what is to be told of those that are claimed and of whom it is not known.
+func (t *turn) askUntold(trip *trip) map[place]told {
 	var list []place
 	for _, a := range t.answers {
-		if a.putBack {
+		if a.untold {
 			list = append(list, a.fate.place)
 		}
 	}
@@ -164,14 +130,14 @@ func (t *turn) askPutBack(trip *trip) map[place]told {
 			err := scan(&at.batch, &at.idx, (*text)(&what.phone), &what.metadata)
 			out[at] = what
 			return err
-		}, selectPutBack, t.org.key, column(list, func(p place) int32 { return p.batch }),
+		}, selectUntold, t.org.key, column(list, func(p place) int32 { return p.batch }),
 			column(list, func(p place) int32 { return p.idx }))
 	}
 	return out
 }
 
 // answer puts together what the caller is told, in the order of the claims.
-func (t *turn) answer(putBack map[place]told, again map[string]store.Claimed) {
+func (t *turn) answer(untold map[place]told, again map[string]store.Claimed) {
 	t.out.Claimed = slices.Grow(t.out.Claimed, len(t.answers))
 	for i := range t.answers {
 		a := &t.answers[i]
@@ -179,8 +145,8 @@ func (t *turn) answer(putBack map[place]told, again map[string]store.Claimed) {
 			t.out.Claimed = append(t.out.Claimed, again[a.ID])
 			continue
 		}
-		if a.putBack {
-			a.told = putBack[a.fate.place]
+		if a.untold {
+			a.told = untold[a.fate.place]
 		}
 		a.To = a.told.phone
 		t.out.Claimed = append(t.out.Claimed, store.Claimed{Call: a.Call, Metadata: a.told.metadata})

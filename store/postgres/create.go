@@ -20,6 +20,7 @@ func (s *Store) CreateBatch(ctx context.Context, b store.Batch, recipients []sto
 	}
 	var out store.Batch
 	err := s.writing(ctx, b.Org, func(ctx context.Context, w *work) (err error) {
+		s.known.doubt(orgKey(b.Org))
 		c := &creation{work: w, batch: &batch{Batch: b}, recipients: recipients}
 		out, err = c.run(ctx)
 		return err
@@ -122,7 +123,7 @@ func (c *creation) insertBatch(t *trip) {
 }
 
 func (c *creation) insertRecipients(t *trip, first int64) {
-	phones := column(c.recipients, func(r store.NewRecipient) []byte { return raw(r.To) })
+	phones := column(c.recipients, func(r store.NewRecipient) blob { return raw(r.To) })
 	t.ask(insertRecipients, c.org.key, c.batch.key, first, moment(c.batch.UpdatedAt), phones)
 }
 

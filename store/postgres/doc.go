@@ -21,13 +21,16 @@
 // What a method has acknowledged is committed as durably as the database is set up to commit;
 // synchronous_commit = off is overruled for the store's own transactions, the stronger settings are left
 // alone. Where the answer to a commit is lost, the error says no more than that: see store.Store for what
-// may be repeated. A step takes two round trips on purpose: the first takes the lock, the second writes and
-// commits, so a repetition, which needs the same lock, never overtakes what it repeats. Transactions that
-// the database undoes for the sake of others (40001, 40P01) are run again unasked.
+// may be repeated. A repetition never overtakes what it repeats: a step of two round trips has the lock before its
+// second one, which commits, is sent, and one of a single trip comes to nothing once the organisation has another
+// revision.
+// Transactions that the database undoes for the sake of others (40001, 40P01), or because what this process knew has
+// turned out wrong (22012), are run again unasked.
 //
 // Each transaction says itself how it is isolated, what it may wait for (Config.Timeout: for a statement and
 // a client that has gone silent; for a lock a second at a time, so that others have the connection in between) and
-// which plans it wants, whatever the defaults of database and role are. All of it ends with the transaction.
+// which plans it wants, whatever the defaults of database and role are. How soon the server notices a client that has
+// gone silent in the middle of a step depends on its version, see SCALING.md. All of it ends with the transaction.
 // So the store works behind PgBouncer in transaction mode (see Config.NoPrepare) and over a pool that
 // it shares with its host.
 //
@@ -52,13 +55,21 @@
 //
 // # What it costs
 //
-// A step is two round trips and one commit, whatever it ends and claims. A call in flight is a row of flights, the
-// only one that its claim writes; its end moves it to calls, whose rows never change, and rewrites its recipient. A
-// store remembers the calls that its steps have left in flight, up to 65,536 of them, and reads them again only where
-// the organisation has been written to by somebody else, which the revision says. A replay relies on nothing of it.
+// A step is one round trip and one commit, whatever it ends and claims, and two where others write to the organisation
+// or something that it needs is not known. A call in flight is a row of flights, the only one that its claim writes;
+// its end moves it to calls, whose rows never change, and rewrites its recipient. A store remembers the calls that its
+// steps have left in flight and their batches, up to 65,536 of both, and as many of those who are next in their queues,
+// with up to a kilobyte of metadata for each. It reads them again only where the organisation has been written to by
+// somebody else, which the revision says. A replay relies on nothing of it.
 // Besides, a step writes a narrow row for each batch that it names: what never changes of a batch lies in another
 // one. Those queued again have a table of their own, so a claim costs what it claims. Lists are walks over an
 // index. Plans do not depend on how old the statistics are: see migrations/0002_statistics.sql.
+//
+// So whoever writes to these tables by SQL adds 1 to the rev of the organisation's row in the same transaction, or else
+// what is known stays in use: who was read ahead is dialled at the number that was read. The rows of an organisation
+// may be deleted while no process runs that has dialled for it; its revisions begin anew if it is made again. The key
+// of a retry that another process has set, and that had nothing to do, changes no revision: a step may tell the one
+// before.
 //
 // The database needs its autovacuum; the tables that work like queues have settings of their own for it.
 // Transactions of others that stay open for long keep it from doing its work, and slow every queue in that database.

@@ -48,13 +48,14 @@ func (f *fields) columns() []any {
 }
 
 const (
-	selectEventCalls = "SELECT c.id, c.batch, c.idx, c.attempt, c.owner, c.dispatched_at, " +
-		"c.hang_up_at IS NOT NULL, c.status, false, " + callTexts + `
+	eventColumns = "c.id, c.batch, c.idx, c.attempt, c.owner, c.dispatched_at, " +
+		"c.hang_up_at IS NOT NULL, c.status, false, " + callTexts
+
+	selectEventCalls = "SELECT " + eventColumns + `
 	FROM outdial.flights c WHERE c.org = $1 AND c.id = ANY($2)`
 
 	// Those that are known are read again where the organisation is not at the revision of which that is true.
-	selectKnownCalls = "SELECT c.id, c.batch, c.idx, c.attempt, c.owner, c.dispatched_at, " +
-		"c.hang_up_at IS NOT NULL, c.status, false, " + callTexts + `
+	selectKnownCalls = "SELECT " + eventColumns + `
 	FROM (SELECT unnest($2::integer[]) AS batch, unnest($3::integer[]) AS idx) v
 	JOIN outdial.flights c ON c.org = $1 AND c.batch = v.batch AND c.idx = v.idx
 	WHERE (SELECT o.rev FROM outdial.organisations o WHERE o.org = $1) <> $4 OR pg_postmaster_start_time() <> $5`
@@ -78,25 +79,28 @@ func (t *turn) askCalls(trip *trip) {
 		}
 	}
 	if len(indexes) > 0 {
-		trip.each(t.keepCall, selectKnownCalls, t.org.key, batches, indexes, t.known.rev,
-			moment(t.known.server))
+		trip.each(keepCall(t.calls), selectKnownCalls, t.org.key, batches, indexes, t.known.org.rev,
+			moment(t.known.org.server))
 	}
 	if len(ids) == 0 {
 		return
 	}
-	trip.each(t.keepCall, selectEventCalls, t.org.key, ids)
+	trip.each(keepCall(t.calls), selectEventCalls, t.org.key, ids)
 	if t.step.Replay {
-		trip.each(t.keepCall, selectEndedCalls, t.org.key, ids)
+		trip.each(keepCall(t.calls), selectEndedCalls, t.org.key, ids)
 	}
 }
 
-func (t *turn) keepCall(scan func(...any) error) error {
-	c := &call{}
-	err := scan(append([]any{(*text)(&c.id), &c.batch, &c.idx, &c.attempt, &c.owner, (*instant)(&c.dispatched),
-		&c.unwanted}, c.now.columns()...)...)
-	c.was, c.over = c.now, !c.now.status.InFlight()
-	t.calls[c.id] = c
-	return err
+// keepCall reads rows of eventColumns.
+func keepCall(in map[string]*call) func(scan func(...any) error) error {
+	return func(scan func(...any) error) error {
+		c := &call{}
+		err := scan(append([]any{(*text)(&c.id), &c.batch, &c.idx, &c.attempt, &c.owner, (*instant)(&c.dispatched),
+			&c.unwanted}, c.now.columns()...)...)
+		c.was, c.over = c.now, !c.now.status.InFlight()
+		in[c.id] = c
+		return err
+	}
 }
 
 // apply adds an event to its call in memory and says whether it could.

@@ -151,6 +151,32 @@ func TestAHalfOpenConnectionHoldsNobodyForLong(t *testing.T) {
 	require.NoError(t, change(far, 4), "over a new connection")
 }
 
+// A step of which the server gets the locks and not the end, over a connection that stays, as that of a process that is
+// stopped in the middle of a write. That it is over after a while takes a server that bounds transactions.
+func TestHalfAStepHoldsNobodyForLong(t *testing.T) {
+	t.Parallel()
+	url := cluster.url(t)
+	if serverVersion(t, url) < 17 {
+		t.Skip("transaction_timeout came with PostgreSQL 17: OUTDIAL_POSTGRES_BIN names the folder of another one")
+	}
+	p := newProxy(t, cluster.server.Port())
+	near := open(t, postgres.Config{URL: url, NoHints: true, Timeout: patience})
+	far := open(t, postgres.Config{URL: p.url(t, url), NoHints: true, Timeout: 2 * time.Second})
+	src, b := stocked(t, far, 20)
+	step := func() error {
+		_, err := far.Advance(t.Context(), store.Step{
+			Org: "org_1", Owner: "node_1", Now: src.now(), Limit: 9, Claims: []store.Claim{src.claim(b, 2)},
+		})
+		return err
+	}
+	for range 2 {
+		require.NoError(t, step())
+	}
+	p.strike(t, half, step)
+	_, err := near.Change(t.Context(), "org_1", b.ID, store.Change{Action: store.ActionPause, At: src.now()})
+	require.NoError(t, err)
+}
+
 func ExampleMigrations() {
 	list, err := postgres.Migrations("calls")
 	fmt.Println(list[0].Name, err)

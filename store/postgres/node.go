@@ -3,7 +3,10 @@ package postgres
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/outdial/outdial/store"
 )
@@ -39,6 +42,19 @@ const (
 		ORDER BY o.key FOR UPDATE SKIP LOCKED))`
 
 	// A volatile function is no bound for an index, what a sub-query has found is.
+	selectLive = "SELECT " + nodeColumns + `, false FROM outdial.nodes n
+	WHERE n.expires_at > (SELECT clock_timestamp())`
+
+	// Whether a lease has run out, since it was found that none of those before had left a call behind.
+	selectExpired = `SELECT EXISTS (SELECT FROM outdial.nodes n WHERE n.dialled
+		AND n.expires_at <= (SELECT clock_timestamp()) AND n.expires_at > (SELECT least($1::timestamptz, ` + longAgo + `)))`
+
+	// Before that a step may be under way which began while the lease ran.
+	longAgo       = "clock_timestamp() - interval '1 minute'"
+	selectLongAgo = "SELECT " + longAgo
+
+	// It reads all calls in flight. It is one statement, as whoever takes calls over tells so before: who is not lapsed
+	// any more, since its calls were taken over, is listed beside one that has told it.
 	selectNodes = `WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS now)
 	SELECT ` + nodeColumns + `, false FROM outdial.nodes n WHERE n.expires_at > (SELECT now FROM clock)
 	UNION ALL SELECT ` + nodeColumns + `, true FROM outdial.nodes n
@@ -121,25 +137,54 @@ func (s *Store) forget(ctx context.Context) {
 	}
 }
 
-// Nodes implements [store.Store].
+// Nodes implements [store.Store]. Calls in flight are looked at only while there may be somebody who has left some
+// behind, and not over the connection of heartbeats: somebody may have locked the table.
 func (s *Store) Nodes(ctx context.Context) ([]store.Node, error) {
 	var out []store.Node
-	err := s.inTurn(ctx, s.peers, "", func(ctx context.Context) error {
-		return s.read(ctx, func(t *trip) {
-			out = nil
-			t.each(func(scan func(...any) error) error {
-				var n store.Node
-				var regions, carriers [][]byte
-				err := scan((*text)(&n.ID), &regions, &carriers, &n.Shares, (*instant)(&n.StartedAt), (*instant)(&n.ExpiresAt),
-					&n.Beat, &n.Lapsed)
-				n.Regions, n.Carriers = unraw(regions), unraw(carriers)
-				out = append(out, n)
-				return err
-			}, selectNodes)
+	err := s.bounded(ctx, func(ctx context.Context) error {
+		expired := false
+		err := s.peers.do(ctx, "", func(ctx context.Context) error {
+			return s.read(ctx, func(t *trip) {
+				t.nodes(&out, selectLive)
+				t.find(nil, selectExpired, []any{s.noneLapsed.Load()}, []any{&expired})
+			})
 		})
+		if err == nil && expired {
+			out, err = s.lapsedToo(ctx)
+		}
+		return err
 	})
 	if err != nil {
 		return nil, failed("nodes", "", err)
 	}
 	return out, nil
+}
+
+// lapsedToo is all nodes, also those whose lease has run out while they had calls.
+func (s *Store) lapsedToo(ctx context.Context) (out []store.Node, err error) {
+	var before pgtype.Timestamptz
+	err = s.lapsed.do(ctx, "", func(ctx context.Context) error {
+		return s.read(ctx, func(t *trip) {
+			t.find(nil, selectLongAgo, nil, []any{&before})
+			t.nodes(&out, selectNodes)
+		})
+	})
+	if err == nil && !slices.ContainsFunc(out, func(n store.Node) bool { return n.Lapsed }) {
+		s.noneLapsed.Store(&before)
+	}
+	return out, err
+}
+
+// nodes asks for nodes, by nodeColumns and whether they are lapsed.
+func (t *trip) nodes(into *[]store.Node, query string) {
+	*into = nil
+	t.each(func(scan func(...any) error) error {
+		var n store.Node
+		var regions, carriers [][]byte
+		err := scan((*text)(&n.ID), &regions, &carriers, &n.Shares, (*instant)(&n.StartedAt), (*instant)(&n.ExpiresAt),
+			&n.Beat, &n.Lapsed)
+		n.Regions, n.Carriers = unraw(regions), unraw(carriers)
+		*into = append(*into, n)
+		return err
+	}, query)
 }

@@ -183,7 +183,9 @@ func TestEveryTransactionIsBounded(t *testing.T) {
 	run(t, url, `CREATE TABLE outdial.seen (name text, value text);
 		CREATE FUNCTION outdial.look() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 			INSERT INTO outdial.seen SELECT name, current_setting(name) FROM unnest(ARRAY['statement_timeout', 'lock_timeout',
-				'idle_in_transaction_session_timeout', 'transaction_isolation', 'synchronous_commit']) AS n (name);
+				'idle_in_transaction_session_timeout', 'transaction_isolation', 'synchronous_commit', 'tcp_user_timeout',
+				'tcp_keepalives_idle', 'tcp_keepalives_interval', 'tcp_keepalives_count', 'transaction_timeout']) AS n (name)
+				WHERE current_setting(name, true) IS NOT NULL;
 			RETURN NEW; END $$;
 		CREATE TRIGGER look BEFORE UPDATE ON outdial.organisations FOR EACH ROW EXECUTE FUNCTION outdial.look();`)
 	t.Cleanup(func() { run(t, url, "DROP FUNCTION outdial.look() CASCADE; DROP TABLE outdial.seen") })
@@ -201,10 +203,22 @@ func TestEveryTransactionIsBounded(t *testing.T) {
 		got[name] = value
 	}
 	require.NoError(t, rows.Err())
-	require.Equal(t, map[string]string{
+	want := map[string]string{
 		"statement_timeout": "7s", "lock_timeout": "1s", "idle_in_transaction_session_timeout": "7s",
-		"transaction_isolation": "read committed", "synchronous_commit": "on",
-	}, got)
+		"transaction_isolation": "read committed", "synchronous_commit": "on", "tcp_user_timeout": "7000",
+		"tcp_keepalives_idle": "4", "tcp_keepalives_interval": "1", "tcp_keepalives_count": "4", // seconds
+	}
+	if serverVersion(t, url) >= 17 {
+		want["transaction_timeout"] = "7s"
+	}
+	require.Equal(t, want, got)
+}
+
+// serverVersion is the major one.
+func serverVersion(t *testing.T, url string) (n int) {
+	t.Helper()
+	require.NoError(t, session(t, url).QueryRow(t.Context(), "SELECT current_setting('server_version_num')::int / 10000").Scan(&n))
+	return n
 }
 
 func dbOf(url string) string {

@@ -32,7 +32,16 @@ type org struct {
 	batches  int32
 	server   time.Time // when the server started that has said this
 	known    bool      // it has a row
+	was      counts    // as its row has it
 }
+
+// counts are what a step changes of an organisation.
+type counts struct {
+	rev, queued int64
+	inFlight    int
+}
+
+func (o *org) counts() counts { return counts{o.rev, o.queued, o.inFlight} }
 
 const (
 	makeOrg = `INSERT INTO outdial.organisations (org, rev, queued, in_flight, batches, active, id)

@@ -198,7 +198,7 @@ func (c *scene) ask(t *testing.T, what string, do func() error) (indexes []strin
 	for _, plan := range list {
 		pages += plan.Hit + plan.Read
 		plan.walk(func(n planNode) {
-			if (what != "adopt" && what != "nodes") || n.Table != "flights" { // of which these look at all
+			if what != "adopt" || n.Table != "flights" { // of which this looks at all
 				require.NotContains(t, []string{"Seq Scan", "Bitmap Heap Scan", "Hash Join", "Merge Join"}, n.Type, "%s: %s", what, n.Table)
 			}
 			most := 100.0
@@ -224,7 +224,7 @@ func (c *scene) check(t *testing.T) {
 	t.Helper()
 	ctx, s, id := t.Context(), c.store, c.batch.ID
 	step := func() error {
-		claim := c.src.claim(c.batch, 50)
+		claim := c.src.claim(c.batch, 17)
 		got, err := s.Advance(ctx, store.Step{
 			Org: "org_1", Owner: "node_1", Now: c.src.clock, Limit: 1000, Events: completed(c.mine, c.src.clock),
 			Claims: []store.Claim{claim}, // at the time of its ids, as an engine's
@@ -232,6 +232,16 @@ func (c *scene) check(t *testing.T) {
 		c.mine = got.Claimed
 		return err
 	}
+	change := func() { // by which the calls have to be read again
+		for _, action := range []store.Action{store.ActionPause, store.ActionResume} {
+			_, err := s.Change(ctx, "org_1", id, store.Change{Action: action, At: c.src.clock})
+			require.NoError(t, err)
+		}
+	}
+	for range 3 { // what was known may be wrong, and is not relied upon at once
+		require.NoError(t, step())
+	}
+	change()
 	require.NoError(t, step())
 	batches := func(q store.BatchQuery) func() error {
 		q.Org = "org_1"
@@ -252,8 +262,10 @@ func (c *scene) check(t *testing.T) {
 		do      func() error
 		indexes string
 	}{
-		{"step", step, "again_pkey batches_id calls_pkey flights metadata_pkey nodes_id_key organisations_pkey recipients_pkey tallies_pkey"},
-		{"step behind a change", step, "again_pkey batches_id calls_pkey flights metadata_pkey nodes_id_key organisations_pkey recipients_pkey tallies_pkey"},
+		{"step", step, "flights nodes_pkey organisations_pkey recipients_pkey tallies_pkey"},
+		{"step after it", step, "flights nodes_pkey organisations_pkey recipients_pkey tallies_pkey"},
+		{"step that reads ahead", step, "again_pkey batches_id flights metadata_pkey nodes_pkey organisations_pkey recipients_pkey tallies_pkey"},
+		{"step behind a change", step, "again_pkey batches_id calls_pkey flights metadata_pkey nodes_id_key nodes_pkey organisations_pkey recipients_pkey tallies_pkey"},
 		{"batch", func() error { _, err := s.Batch(ctx, "org_1", id); return err }, "batches_id organisations_pkey tallies_pkey"},
 		{"call", func() error { _, err := s.Call(ctx, "org_1", c.mine[0].Call.ID); return err }, "batches_pkey calls_pkey flights nodes_pkey organisations_pkey recipients_pkey"},
 		{"batches", batches(store.BatchQuery{}), "batches_id batches_pkey organisations_pkey tallies_pkey"},
@@ -279,14 +291,11 @@ func (c *scene) check(t *testing.T) {
 		{"an agent's calls of a time", calls(store.CallQuery{AgentID: "agent_2", DispatchedFrom: noon.Add(-time.Hour), DispatchedTo: noon}), "batches_agent batches_pkey calls_batch calls_stray flights nodes_pkey organisations_pkey recipients_pkey"},
 		{"active", func() error { _, err := s.Active(ctx); return err }, "organisations_active"},
 		{"heartbeat", func() error { return s.Heartbeat(ctx, store.Node{ID: "node_1"}, time.Hour) }, "nodes_id_key"},
-		{"nodes", func() error { _, err := s.Nodes(ctx); return err }, "nodes_expiry nodes_pkey"},
+		{"nodes", func() error { _, err := s.Nodes(ctx); return err }, "nodes_expiry"},
 		{"adopt", func() error { _, err := s.Adopt(ctx, "node_1", 10); return err }, "nodes_expiry nodes_id_key organisations_pkey"},
 	} {
-		if q.what == "step behind a change" { // by which the calls have to be read again
-			for _, action := range []store.Action{store.ActionPause, store.ActionResume} {
-				_, err := s.Change(ctx, "org_1", id, store.Change{Action: action, At: c.src.clock})
-				require.NoError(t, err)
-			}
+		if q.what == "step behind a change" {
+			change()
 		}
 		indexes, pages := c.ask(t, q.what, q.do)
 		most := 400 // of a page of 20, or less
@@ -294,10 +303,7 @@ func (c *scene) check(t *testing.T) {
 			most = 450 // and of the flights of two steps, which are over
 		}
 		if strings.HasPrefix(q.what, "step") {
-			most = 6000 // for 50 that end and 50 that begin
-		}
-		if q.what == "step" {
-			indexes = slices.DeleteFunc(indexes, func(i string) bool { return i == "batches_pkey" }) // its first claim
+			most = 6000 // for 17 that end and 17 that begin
 		}
 		if strings.Contains(q.what, "calls") && strings.Contains(q.what, "agent") {
 			most = 1500 // one for each of the agent's batches, and a page of each of 20; two indexes have the batches alike

@@ -19,6 +19,7 @@ const (
 	cut           // the server never gets the commit
 	swallow       // the server gets it, and the client never learns
 	freeze        // what the server says to the first trip goes nowhere, and both sides stay connected
+	half          // the server gets all but the commit, and both sides stay connected
 )
 
 // proxy stands between a store and the server.
@@ -125,7 +126,7 @@ func (l *link) up() {
 	for {
 		n, err := l.client.Read(buffer)
 		if err != nil {
-			if !l.is(freeze) { // else the server does not hear that the client is gone
+			if !l.is(freeze) && !l.is(half) { // else the server does not hear that the client is gone
 				_ = l.server.Close()
 			}
 			return
@@ -135,12 +136,16 @@ func (l *link) up() {
 			_, _ = l.client.Close(), l.server.Close()
 			return
 		}
+		if f == half {
+			_, _ = l.server.Write(buffer[:bytes.Index(buffer[:n], []byte("COMMIT\x00"))])
+			n = 0
+		}
 		if f != none {
 			l.mu.Lock()
 			l.fault = f
 			l.mu.Unlock()
 		}
-		if f == none && l.is(freeze) {
+		if f == none && (l.is(freeze) || l.is(half)) {
 			continue // a good-bye, too, is not heard
 		}
 		if _, err := l.server.Write(buffer[:n]); err != nil {
@@ -166,7 +171,7 @@ func (l *link) down() {
 		if l.is(swallow) {
 			return // the answer is there, so the commit is
 		}
-		if l.is(freeze) {
+		if l.is(freeze) || l.is(half) {
 			continue
 		}
 		if _, err := l.client.Write(buffer[:n]); err != nil {

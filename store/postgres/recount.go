@@ -128,6 +128,7 @@ func (r *repair) run(ctx context.Context) error {
 	}
 	t = r.trip()
 	r.org.queued, r.org.inFlight = 0, 0
+	r.org.next() // also where no batch is open: what others know of the organisation is true no more
 	for _, b := range r.order {
 		r.org.queued += int64(b.Counts.Queued)
 		r.org.inFlight += b.Counts.InFlight()

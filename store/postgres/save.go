@@ -35,7 +35,7 @@ const (
 		FROM (SELECT ` + unnestChanged + `) v
 		WHERE f.org = $1 AND f.owner = $2 AND f.batch = v.batch AND f.idx = v.idx
 		RETURNING f.idx)
-	SELECT 1 / ((SELECT count(*) FROM went) = $17)::integer`
+	SELECT 1 / ((SELECT count(*) FROM went) = $17 AND ` + leased + `)::integer`
 
 	// The call moves to those that are over, and its recipient is told how it ended: as the call, unless there is more to
 	// say. A revision of 0 is that of one whose recipient has been claimed again by the same step.
@@ -61,7 +61,7 @@ const (
 			call = coalesce(g.call, g.id), end_reason = coalesce(g.told, g.reason), error = coalesce(g.complaint, ''),
 			rev = g.rev, updated_at = $3
 		FROM gone g WHERE r.org = $1 AND r.batch = g.batch AND r.idx = g.idx AND g.rev > 0)
-	SELECT 1 / ((SELECT count(*) FROM gone) = $17)::integer`
+	SELECT 1 / ((SELECT count(*) FROM gone) = $17 AND ` + leased + `)::integer`
 
 	insertFlights = `INSERT INTO outdial.flights (org, owner, dispatched_at, updated_at, id, batch, idx,
 		attempt, rev, carrier, caller, status, end_reason, ref, error, tries, details)
@@ -69,8 +69,37 @@ const (
 		coalesce(v.caller, $5), 1, 0, '', '', '', ''
 	FROM (SELECT unnest($6::bytea[]) AS id, unnest($7::integer[]) AS batch, unnest($8::integer[]) AS idx,
 		unnest($9::bigint[]) AS rev, unnest($10::integer[]) AS attempt, unnest($11::bytea[]) AS carrier,
-		unnest($12::bytea[]) AS caller) v`
+		unnest($12::bytea[]) AS caller) v
+	WHERE 1 / (SELECT ` + leased + `)::integer = 1`
+
+	// Whoever has not asked before sees so, behind the lock, that the lease runs.
+	leased = "EXISTS (SELECT FROM outdial.nodes n WHERE n.key = $2 AND n.expires_at > clock_timestamp())"
+
+	// The row is the lock of the organisation, which the transaction has already or gets by this. If it is not the row of
+	// which the step was decided, or at another server, nothing is written.
+	saveOrgAndTallies = `WITH o AS (
+		UPDATE outdial.organisations SET rev = $13, queued = $14, in_flight = $15, active = $16
+		WHERE org = $1 AND id = $17 AND rev = $18 AND queued = $19 AND in_flight = $20 AND batches = $21
+			AND pg_postmaster_start_time() = $22
+		RETURNING org),
+	went AS (` + updateTallies + ` CROSS JOIN o WHERE t.org = $1 AND t.batch = v.batch RETURNING t.batch)
+	SELECT 1 / ((SELECT count(*) FROM went) = $23)::integer`
 )
+
+// saveOrg writes what became of the organisation and its batches.
+func (t *turn) saveOrg(trip *trip) {
+	var list []*batch
+	for _, b := range t.order {
+		if b.changed {
+			list = append(list, b)
+		}
+	}
+	o := t.org
+	trip.ask(saveOrgAndTallies, slices.Concat([]any{o.key, moment(t.step.Now)}, tallies(list), []any{
+		o.rev, o.queued, o.inFlight, o.queued+int64(o.inFlight) > 0, raw(t.step.Org),
+		o.was.rev, o.was.queued, o.was.inFlight, o.batches, moment(o.server), len(list),
+	})...)
+}
 
 // flight is a call that was in flight before the step, and what became of its recipient.
 type flight struct {
@@ -133,35 +162,38 @@ func (t *turn) flightArrays(list []flight) []any {
 	slices.SortFunc(list, byPlace)
 	return []any{
 		t.org.key, t.owner.key, moment(t.step.Now),
-		column(list, func(c flight) int32 { return c.batch }), column(list, func(c flight) int32 { return c.idx }),
-		column(list, func(c flight) int16 { return int16(c.now.status) }),
-		column(list, func(c flight) int64 {
+		column(list, func(c flight) number { return number(c.batch) }),
+		column(list, func(c flight) number { return number(c.idx) }),
+		column(list, func(c flight) number { return number(c.now.status) }),
+		column(list, func(c flight) number {
 			if c.fate != nil {
-				return c.fate.rev
+				return number(c.fate.rev)
 			}
-			return c.rev
+			return number(c.rev)
 		}),
-		written(list, func(f *fields) int16 { return f.reason }, func(n int16) int16 { return n }),
+		written(list, func(f *fields) int16 { return f.reason }, func(n int16) number { return number(n) }),
 		written(list, func(f *fields) time.Time { return f.rang }, moment),
 		written(list, func(f *fields) time.Time { return f.started }, moment),
 		written(list, func(f *fields) time.Time { return f.ended }, moment),
-		written(list, func(f *fields) string { return f.carrier }, raw),
-		written(list, func(f *fields) string { return f.ref }, raw),
-		written(list, func(f *fields) string { return f.error }, raw),
-		written(list, func(f *fields) string { return f.tries }, raw),
-		written(list, func(f *fields) string { return f.details }, raw),
+		written(list, func(f *fields) string { return f.carrier }, element),
+		written(list, func(f *fields) string { return f.ref }, element),
+		written(list, func(f *fields) string { return f.error }, element),
+		written(list, func(f *fields) string { return f.tries }, element),
+		written(list, func(f *fields) string { return f.details }, element),
 		len(list),
 	}
 }
 
+func element(s string) blob { return raw(s) }
+
 // written is a column of a field, nil where no event has changed it.
-func written[F comparable, V any](list []flight, field func(*fields) F, as func(F) V) []V {
+func written[F comparable, V any](list []flight, field func(*fields) F, as func(F) V) array[V] {
 	return rare(list, func(c flight) bool { return field(&c.now) != field(&c.was) },
 		func(c flight) V { return as(field(&c.now)) })
 }
 
 // rare is a column, nil where no row has anything to say in it.
-func rare[R, V any](rows []R, says func(R) bool, of func(R) V) []V {
+func rare[R, V any](rows []R, says func(R) bool, of func(R) V) array[V] {
 	if !slices.ContainsFunc(rows, says) {
 		return nil
 	}
@@ -175,25 +207,26 @@ func (t *turn) endFlights(trip *trip, list []flight) {
 	trip.ask(endFlights, append(t.flightArrays(list),
 		rare(list, unplaced, unplaced), rare(list, stray, stray),
 		rare(list, func(c flight) bool { return c.fate.status != c.now.status },
-			func(c flight) int16 { return int16(c.fate.status) }),
-		rare(list, func(c flight) bool { return c.fate.call != c.id }, func(c flight) []byte { return raw(c.fate.call) }),
+			func(c flight) number { return number(c.fate.status) }),
+		rare(list, func(c flight) bool { return c.fate.call != c.id }, func(c flight) blob { return raw(c.fate.call) }),
 		rare(list, func(c flight) bool { return c.fate.reason != c.now.reason },
-			func(c flight) int16 { return c.fate.reason }),
-		rare(list, func(c flight) bool { return c.fate.error != "" }, func(c flight) []byte { return raw(c.fate.error) }),
+			func(c flight) number { return number(c.fate.reason) }),
+		rare(list, func(c flight) bool { return c.fate.error != "" }, func(c flight) blob { return raw(c.fate.error) }),
 	)...)
 }
 
 func (t *turn) insertFlights(trip *trip, list []*answer) {
 	first := list[0] // nearly all are over its carrier and from its number
 	trip.ask(insertFlights, t.org.key, t.owner.key, moment(t.step.Now), raw(first.Carrier), raw(first.From),
-		column(list, func(a *answer) []byte { return raw(a.ID) }),
-		column(list, func(a *answer) int32 { return a.fate.batch }),
-		column(list, func(a *answer) int32 { return a.fate.idx }),
-		column(list, func(a *answer) int64 { return a.fate.rev }),
-		rare(list, func(a *answer) bool { return a.fate.attempts != 1 }, func(a *answer) int32 { return a.fate.attempts }),
+		column(list, func(a *answer) blob { return raw(a.ID) }),
+		column(list, func(a *answer) number { return number(a.fate.batch) }),
+		column(list, func(a *answer) number { return number(a.fate.idx) }),
+		column(list, func(a *answer) number { return number(a.fate.rev) }),
+		rare(list, func(a *answer) bool { return a.fate.attempts != 1 },
+			func(a *answer) number { return number(a.fate.attempts) }),
 		rare(list, func(a *answer) bool { return a.Carrier != first.Carrier },
-			func(a *answer) []byte { return raw(a.Carrier) }),
-		rare(list, func(a *answer) bool { return a.From != first.From }, func(a *answer) []byte { return raw(a.From) }))
+			func(a *answer) blob { return raw(a.Carrier) }),
+		rare(list, func(a *answer) bool { return a.From != first.From }, func(a *answer) blob { return raw(a.From) }))
 }
 
 const (

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/outdial/outdial/store"
@@ -28,8 +30,9 @@ type Store struct {
 	timeout  time.Duration
 	noHints  bool
 
-	announcer *announcer
-	known     *knowledge
+	announcer  *announcer
+	known      *knowledge
+	noneLapsed atomic.Pointer[pgtype.Timestamptz] // nobody whose lease had run out by then had a call left, see Nodes
 
 	mu      sync.Mutex
 	closed  chan struct{}  // closed by Close
@@ -88,12 +91,14 @@ func (c Config) connect(ctx context.Context) (pool *pgxpool.Pool, owned bool, er
 }
 
 func newStore(c Config, pool *pgxpool.Pool, owned bool) *Store {
-	return &Store{
+	s := &Store{
 		log: c.Logger, pool: pool, owned: owned, schema: newSchema(c.Schema), token: rand.Text(),
 		settings: settings(c.Timeout),
 		timeout:  c.Timeout, noHints: c.NoHints, closed: make(chan struct{}),
 		queues: newQueues(int(pool.Config().MaxConns)), known: newKnowledge(),
 	}
+	s.noneLapsed.Store(&pgtype.Timestamptz{InfinityModifier: pgtype.NegativeInfinity, Valid: true})
+	return s
 }
 
 // Close waits for the methods that have begun, which all end within Config.Timeout; later ones get

@@ -138,12 +138,14 @@ func TestDeadlocksWithOthersAreTriedAgain(t *testing.T) {
 func TestWaitingForALockEnds(t *testing.T) {
 	t.Parallel()
 	url := cluster.url(t)
-	s := open(t, postgres.Config{URL: url, NoHints: true, Timeout: 500 * time.Millisecond})
-	src, b := stocked(t, s, 5)
+	src, b := stocked(t, open(t, postgres.Config{URL: url, NoHints: true}), 5) // by one that is not in a hurry
+	s := open(t, postgres.Config{URL: url, NoHints: true, Timeout: 2 * time.Second})
+	hold := session(t, url)
+	_, err := hold.Exec(t.Context(), "BEGIN; LOCK TABLE "+tables+" IN ACCESS EXCLUSIVE MODE")
+	require.NoError(t, err)
 	for name, do := range methods(s, src, b) {
-		hold, done := blocked(t, url, tables, func() error { return do(context.Background()) })
-		require.Error(t, <-done, name)
-		_, err := hold.Exec(t.Context(), "ROLLBACK")
-		require.NoError(t, err)
+		require.Error(t, do(context.Background()), name)
 	}
+	_, err = hold.Exec(t.Context(), "ROLLBACK")
+	require.NoError(t, err)
 }

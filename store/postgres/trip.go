@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -63,18 +64,31 @@ const (
 // settings bounds what a transaction may wait for, and makes its plans walk indexes, however young or
 // old the statistics of the tables are. All of it ends with the transaction, so neither a pooler nor a
 // host's pool is left with it. A database that acknowledges commits before they are durable is not believed.
+//
+// A step arrives in one piece or in several, and locks with its first statement. In the middle of it a server waits for
+// the rest without a limit, until PostgreSQL 17 has transaction_timeout; before, it finds out by keepalives that
+// the client, or the way to it, is gone.
 func settings(timeout time.Duration) string {
 	ms, lock := timeout.Milliseconds(), min(timeout, lockPatience).Milliseconds()
+	const probes = 4
+	idle, interval := seconds(timeout/2), seconds(timeout/(2*probes)) //nolint:mnd // silent for a half, probed for a half
 	return fmt.Sprintf(`SELECT set_config('statement_timeout', '%d', true), set_config('lock_timeout', '%d', true),
 	set_config('idle_in_transaction_session_timeout', '%d', true), set_config('tcp_user_timeout', '%d', true),
+	set_config('tcp_keepalives_idle', '%d', true), set_config('tcp_keepalives_interval', '%d', true),
+	set_config('tcp_keepalives_count', '%d', true),
 	set_config('enable_indexscan', 'on', true), set_config('enable_nestloop', 'on', true),
 	set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
 	set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
 	set_config('enable_material', 'off', true), set_config('random_page_cost', '1.1', true),
 	set_config('jit', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true),
+	CASE WHEN current_setting('transaction_timeout', true) IS NOT NULL
+		THEN set_config('transaction_timeout', '%d', true) END,
 	CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'on', true) END`,
-		ms, lock, ms, ms)
+		ms, lock, ms, ms, idle, interval, probes, ms)
 }
+
+// seconds are whole ones, 1 or more: 0 would be the system's default.
+func seconds(d time.Duration) int64 { return max(1, int64(d.Round(time.Second).Seconds())) }
 
 // writeSettings are added to them for what writes, where each row of an array finds another one: to keep rows in case
 // that they are found again costs for nothing then. PostgreSQL does so from version 14 on.
@@ -104,7 +118,23 @@ func (w *work) trip() *trip { return &trip{schema: w.schema} }
 
 // send goes and comes back.
 func (w *work) send(ctx context.Context, t *trip) error {
-	return w.conn.SendBatch(ctx, &t.queue).Close()
+	return discreet(w.conn.SendBatch(ctx, &t.queue).Close())
+}
+
+var errEncode = errors.New("pgx could not encode an argument")
+
+// discreet keeps phone numbers and metadata out of what is logged: pgx spells out what it could not encode.
+func discreet(err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return err
+	}
+	if at, _, cut := strings.Cut(err.Error(), ": unable to encode "); cut {
+		return fmt.Errorf("%w: %s", errEncode, at)
+	}
+	return err
 }
 
 var errUndone = errors.New("the server has undone the transaction")

@@ -38,6 +38,7 @@ type queues struct {
 	writers, readers *turns // of organisations
 	chores           *turns // what a node does now and then for all of them
 	peers            *turns // lists of nodes
+	lapsed           *turns // lists of those too that have left calls behind, for which calls are read
 }
 
 // newQueues shares out the connections. One belongs to heartbeats, so that a lease is renewed whatever else waits
@@ -62,6 +63,7 @@ func newQueues(conns int) *queues {
 		readers: newTurns(max(1, min(half, all-1)), newGate("readers of all organisations", all), both, rest),
 		chores:  newTurns(many, rest),
 		peers:   newTurns(many, newGate("lists of nodes", 1)),
+		lapsed:  newTurns(1, rest),
 	}
 }
 
