@@ -185,7 +185,9 @@ func isKilled(err error) bool {
 func (k *killer) firstDials(books fake.Books) []time.Duration {
 	var took []time.Duration
 	for _, l := range k.lives {
-		i := slices.IndexFunc(books.Entries, func(e fake.Entry) bool { return e.Event == fake.Placed && e.PID == l.pid })
+		i := slices.IndexFunc(books.Entries, func(e fake.Entry) bool { // a later process may have had the same id
+			return e.Event == fake.Placed && e.PID == l.pid && !e.At.Before(l.born) && !e.At.After(l.died)
+		})
 		if i >= 0 {
 			took = append(took, books.Entries[i].At.Sub(l.born))
 		}
