@@ -13,11 +13,14 @@ import (
 // given up may be carried out yet, and nobody knows how much later; so a node that has given up one
 // asks again now and then as long as it has its name.
 func (s *session) doubts() bool {
-	const again = time.Minute
+	const again, perLease = time.Minute, 2
 	now := s.e.sys.now()
-	if !s.unsure.Swap(false) && (!s.doubted || now.Sub(s.reclaimed) < again) {
+	since := now.Sub(s.reclaimed)
+	soon := s.unsure.Load() && since >= s.e.cfg.Lease/perLease // all loops read: not for each step that fails
+	if !soon && (!s.doubted || since < again) {
 		return false
 	}
+	s.unsure.Store(false)
 	s.doubted, s.reclaimed = true, now
 	return true
 }

@@ -166,7 +166,7 @@ func (s *session) run(ctx context.Context) ending {
 		if counted || s.mourned() {
 			s.begin()
 		}
-		s.endTakeover(counted)
+		s.endTakeover(counted && !s.unsure.Load())
 		s.poll(ctx)
 		s.e.sys.wait(ctx, s.bell, begun.Add(s.e.cfg.PollInterval))
 		switch {

@@ -105,7 +105,7 @@ func simMutations() []mutation {
 		},
 		{
 			"a call that was claimed by a late commit is looked for once", "recover.go",
-			"if !s.unsure.Swap(false) && (!s.doubted || now.Sub(s.reclaimed) < again) {", "if !s.unsure.Swap(false) {",
+			"if !soon && (!s.doubted || since < again) {", "if !soon {",
 		},
 		{
 			"who sets the clock has the loop spin, or sleep", "loop.go",
@@ -141,7 +141,7 @@ func simMutations() []mutation {
 		},
 		{
 			"a takeover is over before its calls count", "session.go",
-			"s.endTakeover(counted)", "s.endTakeover(counted || s.uncounted.Load() > 0)",
+			"s.endTakeover(counted && !s", "s.endTakeover((counted || s.uncounted.Load() > 0) && !s",
 		},
 		{
 			"the channels of calls that a node leaves behind are free", "attempt.go",
