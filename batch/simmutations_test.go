@@ -97,7 +97,7 @@ func simMutations() []mutation {
 		},
 		{
 			"15: nobody looks whether others have written", "session.go",
-			"		s.poll(ctx)\n		s.e.sys.wait(", "		if adopted.IsZero() {\n			s.poll(ctx)\n		}\n		s.e.sys.wait(",
+			"		s.poll(ctx)\n		s.e.sys.wait(", "		if !s.ready.Load() {\n			s.poll(ctx)\n		}\n		s.e.sys.wait(",
 		},
 		{
 			"what is taken up late from the directory counts as new", "answers.go",
@@ -137,7 +137,7 @@ func simMutations() []mutation {
 		},
 		{
 			"who takes calls over takes a larger share meanwhile", "nodes.go",
-			"c.wants+s.others <= whole && !s.takeover {", "c.wants+s.others <= whole {",
+			"draining, s.e.carriers.takeover.Load() != 0", "draining, false",
 		},
 		{
 			"a takeover is over before its calls count", "session.go",
@@ -149,7 +149,7 @@ func simMutations() []mutation {
 		},
 		{
 			"the channels of a carrier that was taken away are free at once", "nodes.go",
-			"for _, one := range inOrder(c.retiring) {", "for _, one := range inOrder(nil, c.retiring)[:0] {",
+			"for _, one := range inOrder(c.retiring) {", "for _, one := range inOrder(c.retiring)[:0] {",
 		},
 		{
 			"the carrier is tried again after its answer was lost", "outcome.go",
