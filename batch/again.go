@@ -79,6 +79,10 @@ func (j *job) refuse(a *attempt) {
 	j.refused[a.index] = r
 }
 
+// meantDoublings is how often the rest of a batch is doubled at most whose recipients are refused by carriers that take
+// others.
+const meantDoublings = 3
+
 // putOff tells that nobody was asked to take a recipient, who may be called later, or only carriers that take others.
 // The first time that nobody was asked the batch goes on, as there may be others who can be called: they come first.
 // Else it rests, twice as long each time, or who is left would be claimed and put off as often as the machine can.
@@ -90,7 +94,7 @@ func (j *job) putOff(a *attempt, now time.Time) {
 	}
 	doublings := 6
 	if a.meant { // it is counted how often it is refused, and to be known soon
-		doublings = 3
+		doublings = meantDoublings
 	}
 	j.restUntil = now.Add(min(minRest<<min(j.rests, doublings), maxRest))
 	j.rests++

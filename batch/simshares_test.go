@@ -58,7 +58,7 @@ func (l *simLedger) weighedAgainst(p *simProc, s *store.Step, a, b *simBatch) {
 	if waits <= 0 || y >= b.target || b.paused || b.cancelled || b.scheduled || b.served[p.slot.index] != s.Owner {
 		return // it may have had no use for another unit, or nobody knew how its calls are to leave
 	}
-	if b.putBack > 0 && l.w.now < b.putBack+int64(maxRest) {
+	if b.putBack > 0 && l.w.now < b.putBack+int64(minRest<<meantDoublings) {
 		return // it may rest, since it was put off
 	}
 	if a.weight != b.weight {

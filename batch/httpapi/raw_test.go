@@ -123,7 +123,7 @@ func TestABodyThatTricklesIsEnded(t *testing.T) {
 
 func TestABodyThatComesSlowlyAndSteadilyIsTaken(t *testing.T) {
 	t.Parallel()
-	const timeout, pieces = 2 * time.Second, 8 // a busy machine sends none too late
+	const timeout, pieces = 2 * time.Second, 12 // a busy machine sends none too late
 	s := reader(t, Config{BodyTimeout: timeout}, ServerConfig{})
 	c := s.dial(t)
 	piece := strings.Repeat("x", 32<<10)

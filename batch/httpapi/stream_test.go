@@ -132,7 +132,7 @@ func pausing(pause time.Duration) endpoint {
 func TestAListenerMayHearNothingForLong(t *testing.T) {
 	t.Parallel()
 	const timeout = time.Second // in which a busy machine has the body come
-	h, book := frontOf(t, Config{WriteTimeout: timeout, BodyTimeout: timeout}, doing(pausing(timeout+timeout/4)))
+	h, book := frontOf(t, Config{WriteTimeout: timeout, BodyTimeout: timeout}, doing(pausing(2*timeout)))
 	for _, version := range []int{1, 2} {
 		for _, body := range []string{"", "a body"} {
 			t.Run(fmt.Sprintf("HTTP %d with %q", version, body), func(t *testing.T) {

@@ -33,7 +33,7 @@ func TestHoldStopsTheMediaAndResumeBeginsItAgain(t *testing.T) {
 			require.NoError(t, err)
 			require.Contains(t, string(answer), hold.answer)
 			c.peer.drain()
-			c.heard(100) // twice what may be quiet when there is no hold
+			c.heard(200) // four times what may be quiet when there is no hold
 			if hold.hears {
 				require.NotEmpty(t, c.peer.got)
 			} else {
