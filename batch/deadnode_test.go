@@ -118,6 +118,76 @@ func TestWhoStopsWhileItTakesCallsOverKeepsTheirChannels(t *testing.T) {
 	})
 }
 
+// lostAdoption is a store that once has calls taken over when who asked for it has long given up: as soon as there are
+// some.
+type lostAdoption struct {
+	store.Store
+
+	loses chan struct{} // has something for the one that is to be lost
+	asked chan struct{} // has something once it was
+	done  chan struct{} // closed when it was carried out
+}
+
+func (s lostAdoption) Adopt(ctx context.Context, node string, limit int) ([]store.Claimed, error) {
+	select {
+	case <-s.loses:
+	default:
+		return s.Store.Adopt(ctx, node, limit)
+	}
+	s.asked <- struct{}{}
+	go func() {
+		defer close(s.done)
+		for range 10_000 { // 100 s
+			got, err := s.Store.Adopt(context.WithoutCancel(ctx), node, limit)
+			if err != nil || len(got) > 0 || after(context.WithoutCancel(ctx), 10*time.Millisecond) != nil {
+				return
+			}
+		}
+	}()
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// Somebody looks for calls to take over before there are any, gives up, and gets some that nobody tells it of.
+func TestCallsThatAreTakenOverLateKeepTheirChannels(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := fleet(t, dialer.Limits{Channels: 8})
+		for i := range 400 {
+			w.script(i, 1, fake.Behaviour{Talk: 5 * time.Minute})
+		}
+		w.cfg.Dialers = map[string]dialer.Dialer{"fake": w.carrier.Dialer()}
+		whole := w.cfg.Store
+		cut := &partition{Store: whole}
+		w.cfg.Store = cut
+		first, stopFirst := w.join()
+		lost := lostAdoption{whole, make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{})}
+		w.cfg.Store, w.cfg.StoreTimeout = lost, 5*time.Second // it gives up before there are any
+		second, _ := w.join()
+		pass(20 * time.Second)
+		for _, id := range []string{"a", "b"} {
+			r := request(60)
+			r.Target = 20
+			w.createFor(id, r)
+		}
+		pass(20 * time.Second)
+		require.Equal(t, 4, channelsInUse(first))
+		require.Equal(t, 4, channelsInUse(second))
+		lost.loses <- struct{}{}
+		<-lost.asked
+		cut.cut()
+		<-lost.done
+		for range 200 {
+			pass(time.Second)
+			require.LessOrEqual(t, w.carrier.Books().MostAtOnce(fake.Scope{}), 8)
+		}
+		pass(12 * time.Hour)
+		require.Equal(t, 8, w.judge().MostAtOnce(fake.Scope{}))
+		cut.heal()
+		pass(time.Minute)
+		require.NoError(t, stopFirst())
+	})
+}
+
 // lockedStore is one in which somebody keeps an organisation locked in which calls were left behind.
 type lockedStore struct{ store.Store }
 

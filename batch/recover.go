@@ -17,6 +17,7 @@ func (s *session) doubts() bool {
 	now := s.e.sys.now()
 	since := now.Sub(s.reclaimed)
 	soon := s.unsure.Load() && since >= s.e.cfg.Lease/perLease // all loops read: not for each step that fails
+	soon = soon || s.late && since >= s.e.cfg.Lease            // its channels are nobody's until it is known
 	if !soon && (!s.doubted || since < again) {
 		return false
 	}
@@ -73,6 +74,7 @@ func (l *loop) readOwn(ctx context.Context) error {
 	now := l.sys.now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.s.ownRead.Store(&now)
 	for _, c := range calls {
 		l.adopt(store.Claimed{Call: c}, now) //nolint:contextcheck // see place; what it knows it leaves alone
 	}
@@ -96,17 +98,28 @@ func (s *session) begin() {
 	}
 }
 
-// handOver gives a call that was taken over to its organisation's loop.
-func (s *session) handOver(c store.Claimed) {
+// handOver gives a call that was taken over to its organisation's loop. asked is when the store was asked for it: a
+// loop that has read its own calls since may have had this one already, and ended it, so it looks again.
+func (s *session) handOver(c store.Claimed, asked time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if l := s.loop(c.Call.Org, 0); l != nil {
-		s.uncounted.Add(1)
-		l.post(func(now time.Time) {
-			l.adopt(c, now)
-			s.counted()
-		})
+	l := s.loop(c.Call.Org, 0)
+	if l == nil {
+		return
 	}
+	s.uncounted.Add(1)
+	l.post(func(now time.Time) {
+		read := s.ownRead.Load() // whichever loop it was: this one may have begun since
+		switch {
+		case read == nil || read.Before(asked):
+			l.adopt(c, now)
+		case !l.lost && !l.doubts:
+			l.doubts, l.dirty = true, true
+			l.ring()
+			return // readOwn counts it
+		}
+		s.counted()
+	})
 }
 
 // orphan is a call that was left behind, with what is known around it.

@@ -40,6 +40,7 @@ type session struct {
 	unsure    atomic.Bool               // calls may be this node's without it having learned it
 	doubted   bool                      // they may have been, once; only run uses it
 	reclaimed time.Time                 // when they were last looked for; only run uses it
+	ownRead   atomic.Pointer[time.Time] // when a loop has last read its own
 
 	lapses    atomic.Pointer[lapses] // nil: the nodes were not read yet
 	announced atomic.Int64           // the takeover that the others were told of last

@@ -98,12 +98,13 @@ func (s *session) adopts(l *lapses) bool {
 func (s *session) adoptAll(ctx context.Context) error {
 	const page = 500
 	for ctx.Err() == nil {
+		asked := s.e.sys.now()
 		orphans, err := s.adoptPage(ctx, page)
 		if err != nil { // what it told of them may be old, and reclaim finds them
 			return err
 		}
 		for _, c := range orphans {
-			s.handOver(c) //nolint:contextcheck // a call outlives the loop that follows it: see place
+			s.handOver(c, asked) //nolint:contextcheck // a call outlives the loop that follows it: see place
 		}
 		if len(orphans) == 0 { // fewer than were asked for does not mean that
 			return nil
@@ -132,16 +133,22 @@ func (s *session) announce() bool {
 }
 
 // endTakeover has the other nodes told what is in use now: all calls that were taken over are counted, and as many
-// channels as each needs, or the time for it is over.
+// channels as each needs, or the time for it is over. Before it is over, what came late is looked for once more.
 func (s *session) endTakeover(counted bool) {
 	under := &s.e.carriers.takeover
 	if under.Load() == 0 {
+		s.late = false // what it may bring was given up for lost before
 		return
 	}
-	if counted && !s.late && !s.weighs() || s.e.sys.now().Sub(s.takeoverBegan) >= mourning*s.e.cfg.Lease {
+	since, most := s.e.sys.now().Sub(s.takeoverBegan), mourning*s.e.cfg.Lease
+	switch {
+	case counted && !s.late && (since >= most || !s.weighs()), since >= most+s.e.cfg.Lease:
 		s.late = false
 		under.Store(0)
 		s.pulse.ring()
+	case s.late && since >= most:
+		s.late = false
+		s.unsure.Store(true)
 	}
 }
 
