@@ -57,7 +57,7 @@ func (l *loop) follow(ctx context.Context, p *placement, resume bool) {
 // the call is to end, since only the carrier can end it.
 func (l *loop) resume(ctx context.Context, p *placement, report func(dialer.Progress)) (dialer.Outcome, error) {
 	const most = 30 * time.Second
-	p = &placement{call: l.complete(ctx, p.call), carrier: p.carrier}
+	p = &placement{call: l.complete(p.call), carrier: p.carrier}
 	for wait := time.Second; ; wait = min(2*wait, most) {
 		last := ctx.Err() != nil
 		o, err := l.guard(ctx, p, p.carrier.resumer.Resume, report)
@@ -70,19 +70,38 @@ func (l *loop) resume(ctx context.Context, p *placement, report func(dialer.Prog
 	}
 }
 
-// complete adds to a call that was taken over what was not asked for then, since all calls wait for that: who
-// talks in it, and how long it may ring and last. Where it cannot be learned, the call does without.
-func (l *loop) complete(ctx context.Context, c dialer.Call) dialer.Call {
-	// To hang up takes them, too; and so much earlier than the engine gives up who does not.
-	ctx, cancel := l.sys.timeout(context.WithoutCancel(ctx), min(l.s.e.cfg.StoreTimeout, l.s.e.cfg.Grace/2))
-	defer cancel()
-	if agent, err := l.s.e.cfg.Directory.Agent(ctx, c.Org, c.Agent.ID); err == nil {
+// complete adds to a call that was taken over what was not known then, since all calls wait for that: who talks in it,
+// and how long it may ring and last. Nobody is asked here: the loop reads its batch and asks for its agent as for those
+// of all others, and hundreds may be taken over at once. Where it is not learned soon, the call does without.
+func (l *loop) complete(c dialer.Call) dialer.Call {
+	const first, most = 5 * time.Millisecond, time.Second
+	// Whoever hangs up waits for it, too: it is over well before the engine gives up on a dialer.
+	until := l.sys.now().Add(min(l.s.e.cfg.StoreTimeout, l.s.e.cfg.Grace/2))
+	for wait := first; ; wait = min(2*wait, most) {
+		now := l.sys.now()
+		if l.completed(&c) || !now.Before(until) {
+			return c
+		}
+		l.sys.wait(context.Background(), nil, earliest(until, now.Add(wait)))
+	}
+}
+
+func (l *loop) completed(c *dialer.Call) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	j := l.sched.jobs[c.Batch]
+	if j == nil || j.batch.AgentID == "" { // it was taken over without its batch
+		return false
+	}
+	c.RingTimeout, c.MaxDuration = j.batch.RingTimeout, j.batch.MaxDuration
+	x := l.book.said[question{anAgent, c.Agent.ID}]
+	if x == nil || x.begun.IsZero() {
+		return false
+	}
+	if agent, ok := l.book.agents[c.Agent.ID]; ok {
 		c.Agent = agent
 	}
-	if b, err := l.s.e.cfg.Store.Batch(ctx, c.Org, c.Batch); err == nil {
-		c.RingTimeout, c.MaxDuration = b.RingTimeout, b.MaxDuration
-	}
-	return c
+	return true
 }
 
 // untold says that an error of Resume is none of the answers there are.

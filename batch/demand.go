@@ -38,6 +38,8 @@ type share struct {
 	lease time.Duration
 	none  bool // this node begins no more calls
 
+	announced bool // one of the others takes calls over
+
 	takeover bool // this node may have calls by now that it has not counted yet
 }
 
@@ -65,6 +67,7 @@ func shareOf(carrier, me string, nodes []store.Node) share {
 		if n.ID == me {
 			continue
 		}
+		s.announced = s.announced || keptBy(n, anyCarrier) > 0
 		i := slices.Index(n.Carriers, carrier)
 		if i < 0 {
 			s.others += keptBy(n, marked)

@@ -167,8 +167,7 @@ func (e *Engine) acquire(ctx context.Context, o *orgState, n int) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	done := make(chan struct{})
-	var watch sync.WaitGroup
-	watch.Go(func() {
+	go func() { // it is not waited for: the directory may not return
 		ticker := time.NewTicker(e.cfg.DirectoryTTL)
 		defer ticker.Stop()
 		for {
@@ -179,6 +178,8 @@ func (e *Engine) acquire(ctx context.Context, o *orgState, n int) error {
 			}
 			found, err := e.cfg.Directory.Organisation(ctx, o.id)
 			switch {
+			case ctx.Err() != nil: // it is too late: o may be nobody's
+				return
 			case errors.Is(err, ErrNotFound):
 				cancel(err)
 				return
@@ -189,14 +190,13 @@ func (e *Engine) acquire(ctx context.Context, o *orgState, n int) error {
 				o.capacity.setLimit(found.ConcurrencyLimit)
 			}
 		}
-	})
+	}()
 	err := o.capacity.acquire(ctx, n)
 	close(done)
 	if err != nil {
 		err = context.Cause(ctx)
 	}
 	cancel(nil)
-	watch.Wait()
 	return err
 }
 

@@ -82,3 +82,51 @@ func TestALeaseThatIsRenewedLateWakesWhoWaits(t *testing.T) {
 		})
 	}
 }
+
+// hungOrgs is a directory that stops to answer questions about organisations, whatever becomes of their context.
+type hungOrgs struct {
+	batch.Directory
+
+	hangs chan struct{} // closed: it has
+	until chan struct{} // closed: it answers
+}
+
+func (d *hungOrgs) Organisation(ctx context.Context, id string) (batch.Organisation, error) {
+	select {
+	case <-d.hangs:
+		<-d.until
+	default:
+	}
+	return d.Directory.Organisation(ctx, id)
+}
+
+// Who waits in Reserve need not wait for the directory when nobody waits for them any more.
+func TestReserveEndsWithItsContextWhateverTheDirectoryDoes(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		d := &hungOrgs{hangs: make(chan struct{}), until: make(chan struct{})}
+		w := newWorld(t, dialer.Limits{}, func(c *batch.Config) {
+			d.Directory = c.Directory
+			c.Directory = d
+		})
+		w.script(0, 10, fake.Behaviour{Talk: time.Minute})
+		w.run()
+		r := request(10)
+		r.Target = 10
+		w.create(r)
+		pass(2 * time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		done := make(chan error, 1)
+		go func() {
+			_, err := w.engine.Reserve(ctx, org, 5)
+			done <- err
+		}()
+		pass(time.Millisecond)
+		close(d.hangs)
+		pass(time.Minute)
+		ended := len(done)
+		close(d.until)
+		require.Equal(t, 1, ended)
+		require.ErrorIs(t, <-done, context.DeadlineExceeded)
+	})
+}

@@ -194,6 +194,7 @@ func (c *carrier) settle(s share, now time.Time) (news bool) {
 		c.setShare(c.wants)
 	}
 	c.wants = 0
+	c.makeRoom(s)
 	if c.enough() && !had {
 		c.turn = now
 	}
@@ -209,6 +210,17 @@ func (c *carrier) settle(s share, now time.Time) (news bool) {
 	c.drawTicket(s)
 	c.setPace(now)
 	return c.tells() != before
+}
+
+// makeRoom gives up what calls of other nodes have above their shares, as the carrier has fewer channels by now: none
+// begins here before enough of them have ended. It is not for who takes calls over, who keeps everything from others and
+// uses none of it.
+func (c *carrier) makeRoom(s share) {
+	const half = 2 // of a channel: parts are rounded
+	over := c.share + s.others - whole
+	if c.most > 0 && over > whole/(half*c.most) && !s.takeover && !s.announced {
+		c.setShare(max(c.share-over, 0))
+	}
 }
 
 // used is the share that its calls have, those that are left behind, and those that are about to begin.
@@ -257,6 +269,11 @@ func (c *carriers) surrender() {
 		one.mu.Lock()
 		one.behind = 0 // whoever is left behind is told of by the session that was
 		one.setShare(0)
+		one.mu.Unlock()
+	}
+	for _, one := range c.retiring {
+		one.mu.Lock()
+		one.behind = 0
 		one.mu.Unlock()
 	}
 }

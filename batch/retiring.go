@@ -119,7 +119,7 @@ func (c *carrier) leaveOne() {
 func (c *carrier) inUse() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.users > 0 || c.before > 0
+	return c.users > 0 || c.before > 0 || c.behind > 0
 }
 
 // revive takes a carrier back that was taken away. Other nodes may have its share by now.
@@ -142,6 +142,7 @@ func (c *carrier) replace(heir *carrier, now time.Time, over func()) {
 	c.over = append(c.over, over)
 	if c.heir = heir; heir != nil {
 		heir.inherited(c.units + c.before)
+		heir.leaveBehind(c.behind)
 		heir.goOn(c, present, now)
 	}
 	c.wakeAll() // they find the heir when they ask again

@@ -73,3 +73,80 @@ func TestATakenOverCallIsWhole(t *testing.T) {
 		w.judge()
 	})
 }
+
+// hungAgents is a directory that does not return from questions about agents, whatever becomes of their context.
+type hungAgents struct {
+	batch.Directory
+
+	until chan struct{}
+
+	mu        sync.Mutex
+	now, most int // questions under way
+}
+
+func (d *hungAgents) Agent(ctx context.Context, org, id string) (dialer.Agent, error) {
+	d.mu.Lock()
+	d.now++
+	d.most = max(d.most, d.now)
+	d.mu.Unlock()
+	<-d.until
+	d.mu.Lock()
+	d.now--
+	d.mu.Unlock()
+	return d.Directory.Agent(ctx, org, id)
+}
+
+// asked is how many questions were under way together.
+func (d *hungAgents) asked() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.most
+}
+
+// takenOver has so many calls of a batch lose their node, beside one whose directory has no answers about agents.
+func takenOver(t *testing.T, calls int) (w *world, d *hungAgents, batchID string) {
+	t.Helper()
+	w = fleet(t, dialer.Limits{})
+	w.script(0, calls, fake.Behaviour{Talk: 40 * time.Second})
+	w.cfg.Dialers = map[string]dialer.Dialer{"fake": w.carrier.Dialer()} // which can resume calls
+	whole := w.cfg.Store
+	cut := &partition{Store: whole}
+	w.cfg.Store = cut
+	_, stopFirst := w.join()
+	r := request(calls)
+	r.Target = calls
+	b := w.createFor("a", r)
+	pass(2 * time.Second)
+	require.Equal(t, calls, w.batchOf("a", b.ID).Counts.InFlight())
+	d = &hungAgents{Directory: w.dir, until: make(chan struct{})}
+	w.cfg.Store, w.cfg.Directory = whole, d
+	stopSecond := runEngine(w.newEngine())
+	cut.cut()
+	t.Cleanup(func() {
+		close(d.until)
+		cut.heal()
+		pass(time.Minute)
+		require.NoError(t, stopFirst())
+		require.NoError(t, stopSecond())
+	})
+	return w, d, b.ID
+}
+
+// Who talks in a call that is taken over is not waited for: what became of it is known all the same.
+func TestADirectoryThatHangsCostsNoCallThatIsTakenOver(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		const calls = 3
+		w, _, id := takenOver(t, calls)
+		pass(10 * time.Minute)
+		require.Equal(t, calls, w.batchOf("a", id).Counts.Completed)
+	})
+}
+
+// Calls that are taken over ask for their agent no more than all others do.
+func TestATakeoverAsksTheDirectoryOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		_, d, _ := takenOver(t, 30)
+		pass(20 * time.Second)
+		require.Equal(t, 1, d.asked())
+	})
+}
