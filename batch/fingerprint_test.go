@@ -2,6 +2,8 @@ package batch
 
 import (
 	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,6 +22,17 @@ func TestFingerprintsStayAsTheyAre(t *testing.T) {
 	require.Equal(t, "d246febe", fingerprint(whole)[:8])
 	whole.Key, whole.KeyUntil = "k", time.Unix(1, 0)
 	require.Equal(t, "d246febe", fingerprint(whole)[:8], "the key is not part of it")
+}
+
+// Where one is hashed in pieces makes no difference: it is that of before there were pieces.
+func TestFingerprintsOfLargeRequestsStayAsTheyAre(t *testing.T) {
+	r := Request{Name: "n", AgentID: "a", NumberID: "m"}
+	for i := range 600 {
+		r.Recipients = append(r.Recipients, RecipientRequest{
+			To: fmt.Sprintf("+4420794%05d", i), Metadata: json.RawMessage(`{"a":"` + strings.Repeat("x", i*i%(12_000)) + `"}`),
+		})
+	}
+	require.Equal(t, "2df85a786a4dcf56ecc8ad21a0a7bf5b5abd397bcd109bacae04d2b90d9965c8", fingerprint(r))
 }
 
 func TestFingerprintsTellRequestsApart(t *testing.T) {

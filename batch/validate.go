@@ -1,7 +1,6 @@
 package batch
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -126,10 +125,22 @@ func checkMetadata(m json.RawMessage, most int) error {
 		return fmt.Errorf("expected at most %d bytes, got %d", most, len(m))
 	case !utf8.Valid(m):
 		return errors.New("expected valid UTF-8")
-	case !json.Valid(m) || bytes.TrimLeft(m, " \t\r\n")[0] != '{':
+	case !beginsObject(m) || !json.Valid(m):
 		return errors.New("expected a JSON object")
 	}
 	return nil
+}
+
+// beginsObject says that the first character that is no white space (RFC 8259, section 2) begins an object.
+func beginsObject(m []byte) bool {
+	for _, c := range m {
+		switch c {
+		case ' ', '\t', '\r', '\n':
+		default:
+			return c == '{'
+		}
+	}
+	return false
 }
 
 // checkTarget finds a target that the organisation's limit does not allow.

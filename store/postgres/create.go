@@ -109,8 +109,9 @@ const (
 		SELECT $1, $2, v.place - 1, $3 + v.place - 1, $4, v.phone, 0, 0, '', 0, ''
 		FROM unnest($5::bytea[]) WITH ORDINALITY AS v (phone, place)`
 
+	// Both lists in the list of columns, as the server would keep the rows of a table that is made of them.
 	insertMetadata = `INSERT INTO outdial.metadata (org, batch, idx, data)
-		SELECT $1, $2, v.idx, v.data FROM unnest($3::integer[], $4::bytea[]) AS v (idx, data)`
+		SELECT $1, $2, unnest($3::integer[]), unnest($4::bytea[])`
 )
 
 func (c *creation) insertBatch(t *trip) {
@@ -132,8 +133,8 @@ const metadataBytes = 4 << 20
 
 // insertMetadata adds a row for each recipient that has any.
 func (c *creation) insertMetadata(t *trip) {
-	var indexes []int32
-	var data [][]byte
+	var indexes array[number]
+	var data array[blob]
 	size := 0
 	flush := func() {
 		if len(data) > 0 {
@@ -145,7 +146,7 @@ func (c *creation) insertMetadata(t *trip) {
 		if len(r.Metadata) == 0 {
 			continue
 		}
-		indexes, data = append(indexes, int32(i)), append(data, r.Metadata)
+		indexes, data = append(indexes, number(i)), append(data, blob(r.Metadata))
 		if size += len(r.Metadata); size >= metadataBytes {
 			flush()
 		}
