@@ -27,7 +27,7 @@ type attempt struct {
 	rangAt     time.Time
 	startedAt  time.Time
 
-	earned   *carrier     // the one that was told that it took it; nil: none
+	heard    *carrier     // the one that was told whether it took it; nil: none
 	tries    []store.Try  // the carriers that refused it
 	busy     bool         // one of them takes no calls at present
 	putOff   bool         // one of them was not asked, and may be later, or means the recipient

@@ -15,6 +15,11 @@ const (
 // carrier always refuses, being the first in its batch each time, would keep it closed to all.
 const maxProbes = 2
 
+// A carrier that takes calls again after a rest is not given all that there are at once: it may be full but for one
+// line, or about to go down again. It is asked for few calls until it has answered, and for twice as many with each
+// that it takes, until fullSpeed.
+const fullSpeed = 256
+
 // A breaker trips when of the last windowSize calls, but at least minResults, every second one
 // broke down: what became of those is not known, and each one more would be a person written off.
 const (
@@ -45,6 +50,10 @@ type breaker struct {
 	cause     string    // why it rests, for the host to read
 	notice    string    // what of that everybody may read
 
+	ramps   bool // whoever has it tells of each call, by heard
+	window  int  // calls that it may be asked for before it has answered; 0: any number, or it rests
+	unheard int  // of those begun since the latest rest
+
 	results [windowSize]bool // of the latest calls: it broke down
 	n       int              // results that there are, ever
 	broken  int              // of those in the window
@@ -56,6 +65,8 @@ func (b *breaker) allows(now time.Time) (until time.Time, ok bool) {
 	switch {
 	case now.Before(b.restUntil):
 		return b.restUntil, false
+	case b.busy(now):
+		return b.probe, false
 	case b.probes < maxProbes:
 		return time.Time{}, true
 	case b.tripped: // a call that breaks down may take its time
@@ -69,8 +80,25 @@ func (b *breaker) allows(now time.Time) (until time.Time, ok bool) {
 // probing says that it is the probes under way which keep others out.
 func (b *breaker) probing(now time.Time) bool { return !now.Before(b.restUntil) }
 
+// busy says that it has yet to answer as many calls as it may be asked for.
+func (b *breaker) busy(now time.Time) bool {
+	return b.window > 0 && b.unheard >= b.window && now.Before(b.probe)
+}
+
+// scarce says that only one more call may begin before there is news of those under way.
+func (b *breaker) scarce(now time.Time) bool {
+	return now.Before(b.probe) && (b.probes == maxProbes-1 || b.window > 0 && b.unheard == b.window-1)
+}
+
 // begin tells that a call begins.
 func (b *breaker) begin(now time.Time) {
+	if b.window > 0 {
+		if !now.Before(b.probe) { // it need not report anything before a call is over
+			b.unheard = 0
+		}
+		b.unheard++
+		b.probe = now.Add(probeTime)
+	}
 	if b.refusals == 0 {
 		return
 	}
@@ -113,6 +141,7 @@ func (b *breaker) open(now time.Time, why complaint) {
 		b.triedFrom = now
 	}
 	b.taken, b.credit, b.refusedAt = false, 0, now
+	b.window, b.unheard = 0, 0
 	b.cause, b.notice = why.cause, why.notice
 	after := why.after
 	if now.Before(b.restUntil) {
@@ -152,11 +181,24 @@ func (b *breaker) went(begun time.Time) (freed bool) {
 	return b.close() || freed
 }
 
-// earn counts a call that was taken, once.
-func (b *breaker) earn(begun time.Time) {
-	if b.news(begun) {
+// heard tells once of each call that was begun then whether it was taken, or that nothing will be learned of it. It
+// says whether others may begin now.
+func (b *breaker) heard(begun time.Time, taken bool) (freed bool) {
+	news := b.news(begun)
+	if taken && news {
 		b.credit = min(b.credit+1, maxCredit)
 	}
+	if b.window == 0 || !news {
+		return false
+	}
+	b.unheard = max(b.unheard-1, 0)
+	if taken {
+		b.window *= 2
+	}
+	if b.window >= fullSpeed {
+		b.window, b.unheard = 0, 0
+	}
+	return true
 }
 
 // excuse says whether a refusal is excused, which does not open it then: a call was taken that was begun no earlier
@@ -178,6 +220,9 @@ func (b *breaker) close() bool {
 	}
 	b.refusals, b.tripped, b.cause, b.notice = 0, false, "", ""
 	b.forgetProbes()
+	if b.ramps {
+		b.window = maxProbes
+	}
 	return true
 }
 

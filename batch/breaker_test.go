@@ -231,9 +231,52 @@ func TestATrippedCarrierHasFewProbesHoweverLongTheyTake(t *testing.T) {
 	take(t, c, s, now)
 	require.Zero(t, refuse(t, c, s, now, WaitNoCarrier), "one from before the latest rest is under way yet")
 	c.learn(fateWent, "", now, now, complaint{})
-	for range 3 * maxProbes {
+	c.heard(now, true)
+	for range 2 * maxProbes {
 		take(t, c, s, now)
 	}
+	refuse(t, c, s, now, WaitNoCarrier)
+}
+
+// After a rest a carrier is asked for more calls as it takes them, and for any number in the end.
+func TestACarrierIsAskedForMoreAsItTakesThem(t *testing.T) {
+	now := noon()
+	c, s := newTestCarrier(dialer.Limits{}), newSeat()
+	asked := func() (n int) {
+		for ; n < 2*fullSpeed; n++ {
+			if _, ok := c.try(&s.seat, "", now, 1); !ok {
+				return n
+			}
+			c.placed(now)
+		}
+		return n
+	}
+	refused(c, now, 0)
+	now = now.Add(minRest)
+	require.Equal(t, maxProbes, asked())
+	now = now.Add(time.Millisecond)
+	took(c, now)
+	require.Equal(t, 2*maxProbes, asked())
+
+	c.heard(now, false)
+	require.Equal(t, 1, asked(), "one was not asked for in the end")
+	woken := s.woken
+	took(c, now)
+	require.Equal(t, woken+1, s.woken)
+	require.Equal(t, 2*maxProbes+1, asked(), "twice as many, of which all but one are under way")
+	c.heard(now.Add(-time.Minute), true)
+	require.Zero(t, asked(), "from before the rest: it says nothing")
+
+	now = now.Add(probeTime)
+	require.Equal(t, 4*maxProbes, asked(), "it may say nothing before a call is over")
+	for range 5 {
+		took(c, now)
+	}
+	require.Equal(t, 2*fullSpeed, asked())
+
+	refused(c, now, 0)
+	now = now.Add(minRest)
+	require.Equal(t, maxProbes, asked())
 }
 
 // Calls that were begun before it tripped break down for as long as they take, and do not trip it anew.

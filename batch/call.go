@@ -57,7 +57,7 @@ func (l *loop) follow(ctx context.Context, p *placement, resume bool) {
 // the call is to end, since only the carrier can end it.
 func (l *loop) resume(ctx context.Context, p *placement, report func(dialer.Progress)) (dialer.Outcome, error) {
 	const most = 30 * time.Second
-	p = &placement{call: l.complete(p.call), carrier: p.carrier}
+	p = &placement{call: l.complete(p.call), carrier: p.carrier} //nolint:contextcheck // see complete
 	for wait := time.Second; ; wait = min(2*wait, most) {
 		last := ctx.Err() != nil
 		o, err := l.guard(ctx, p, p.carrier.resumer.Resume, report)

@@ -76,7 +76,7 @@ type seat struct {
 }
 
 func newCarrier(name string, d dialer.Dialer) *carrier {
-	c := &carrier{name: name, dialer: d, share: whole, paced: whole}
+	c := &carrier{name: name, dialer: d, share: whole, paced: whole, breaker: breaker{ramps: true}}
 	c.resumer, _ = d.(dialer.Resumer)
 	l, ok := d.(dialer.Limiter)
 	if !ok {
@@ -163,7 +163,7 @@ func (c *carrier) rested(b *breaker, s *seat, now time.Time) (refusal, bool) {
 		return refusal{}, true
 	}
 	until, ok := b.allows(now)
-	if ok && c.missed != nil && c.missed != s && b.probes == maxProbes-1 && now.Before(b.probe) {
+	if ok && c.missed != nil && c.missed != s && b.scarce(now) {
 		until, ok = b.probe, false // the last one is for who came too late before
 	}
 	if ok {
@@ -263,6 +263,7 @@ func (c *carrier) unused(from dialer.Phone, begun time.Time, units int) {
 	c.putBack()
 	c.giveBack(units)
 	freed := c.breaker.tried(begun)
+	freed = c.breaker.heard(begun, false) || freed
 	if b := c.callers[from]; b != nil {
 		freed = b.tried(begun) || freed
 	}

@@ -55,7 +55,10 @@ func refused(c *carrier, now time.Time, after time.Duration) {
 	c.learn(fateUnavailable, "", now, now, complaint{after: after, cause: "full"})
 }
 
-func took(c *carrier, now time.Time) { c.learn(fateTook, "", now, now, complaint{}) }
+func took(c *carrier, now time.Time) {
+	c.learn(fateTook, "", now, now, complaint{})
+	c.heard(now, true)
+}
 
 func TestChannelsAreHandedOverInTurn(t *testing.T) {
 	c, now := newTestCarrier(dialer.Limits{Channels: 2}), noon()

@@ -85,11 +85,13 @@ func (c *carrier) forgetCallers(n int) {
 	}
 }
 
-// earn tells that the carrier has taken a call that was begun then. Other than learn it is told once of each.
-func (c *carrier) earn(begun time.Time) {
+// heard tells whether the carrier has taken a call that was begun then. Other than learn it is told once of each.
+func (c *carrier) heard(begun time.Time, taken bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.breaker.earn(begun)
+	if c.breaker.heard(begun, taken) {
+		c.wakeAll()
+	}
 }
 
 // excuses says whether it may be the recipient that is meant where the carrier refuses it once more, since it has taken

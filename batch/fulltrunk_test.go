@@ -33,17 +33,21 @@ func fullTrunk(t *testing.T, lines, people, target int, talk time.Duration) (*wo
 }
 
 // It refuses whoever comes, and takes somebody all the time. That it refuses one person again and again does not mean
-// that person, who is called in the end; and it rests, so that it is not asked much more often than it can answer.
+// that person, who is called in the end; and it rests, and is asked for few at first after that, so that it is not asked
+// much more often than it can answer: that is once for each who is to be called, and then so many times for each call
+// that it takes.
 func TestAFullTrunkLosesNobody(t *testing.T) {
-	for _, test := range []struct{ target, asked int }{{100, 22}, {300, 44}} {
-		t.Run(fmt.Sprint(test.target), func(t *testing.T) {
+	for _, test := range []struct{ lines, target, times int }{
+		{1, 300, 16}, {5, 100, 15}, {5, 300, 15}, {20, 300, 12},
+	} {
+		t.Run(fmt.Sprintf("%d lines, %d at once", test.lines, test.target), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				const people = 400
-				w, g, r := fullTrunk(t, 5, people, test.target, 30*time.Second)
+				w, g, r := fullTrunk(t, test.lines, people, test.target, 30*time.Second)
 				w.run()
-				b := w.awaitOver(w.create(r).ID, time.Hour)
+				b := w.awaitOver(w.create(r).ID, 12*time.Hour)
 				require.Equal(t, people, b.Counts.Completed)
-				require.Less(t, len(g.calls()), people*test.asked)
+				require.Less(t, len(g.calls()), test.target+people*test.times)
 				w.judge()
 			})
 		})

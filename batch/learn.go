@@ -54,9 +54,9 @@ func (s *scheduler) learn(a *attempt, v verdict, o dialer.Outcome, err error, no
 // tell has the carrier learn what became of the attempt there.
 func (a *attempt) tell(f fate, now time.Time, why complaint) {
 	a.carrier.learn(f, a.from, a.begun, now, why)
-	if taken := f == fateTook || f == fateWent; taken && a.earned != a.carrier {
-		a.earned = a.carrier
-		a.carrier.earn(a.begun)
+	if a.heard != a.carrier {
+		a.heard = a.carrier
+		a.carrier.heard(a.begun, f == fateTook || f == fateWent)
 	}
 }
 
@@ -95,7 +95,7 @@ func (a *attempt) fate(v verdict, o dialer.Outcome, err error) fate {
 // abandon frees what a call held whose end this node does not learn. It may have been a probe of its carrier.
 func (s *scheduler) abandon(a *attempt, now time.Time) {
 	if a.carrier != nil && a.status == fsm.Dispatched { // else it was told when it connected
-		a.carrier.learn(fateUnasked, a.from, a.begun, now, complaint{})
+		a.tell(fateUnasked, now, complaint{})
 	}
 	s.remove(a, now)
 }

@@ -92,6 +92,7 @@ func TestDialersAreReplacedWhileCallsAreLeftBehind(t *testing.T) {
 // limited is a dialer whose carrier is said to have other limits.
 type limited struct {
 	dialer.Dialer
+
 	limits dialer.Limits
 }
 

@@ -213,8 +213,8 @@ func (c *carrier) settle(s share, now time.Time) (news bool) {
 }
 
 // makeRoom gives up what calls of other nodes have above their shares, as the carrier has fewer channels by now: none
-// begins here before enough of them have ended. It is not for who takes calls over, who keeps everything from others and
-// uses none of it.
+// begins here before enough of them have ended. It is not for who takes calls over, who keeps everything from others
+// and uses none of it.
 func (c *carrier) makeRoom(s share) {
 	const half = 2 // of a channel: parts are rounded
 	over := c.share + s.others - whole

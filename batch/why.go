@@ -250,6 +250,8 @@ func (c *carrier) condition(from dialer.Phone, units int, now time.Time) string 
 		return "it rests, because it takes no calls at present" + c.breaker.said()
 	case whole.Position == BreakerHalfOpen:
 		return "it is being tried out after a rest" + c.breaker.said()
+	case c.breaker.busy(now):
+		return "it takes calls again after a rest, and is asked for more as it does"
 	case caller.Position == BreakerOpen:
 		return "it takes no calls from this number at present" + c.callers[from].said()
 	case caller.Position == BreakerHalfOpen:
