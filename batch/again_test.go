@@ -167,6 +167,8 @@ func TestWhenARecipientThatIsRefusedHasFailed(t *testing.T) {
 func TestARecipientThatIsAloneWaitsForItsCarriers(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, first, second := newPair(t, dialer.Limits{})
+		w.cfg.Lease, w.cfg.PollInterval = time.Hour, time.Minute // a day of looking around takes its time
+		w.engine = w.newEngine()
 		first.refusing(errDown)
 		second.refusing(errDown)
 		w.run()

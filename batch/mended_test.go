@@ -227,7 +227,9 @@ func (l *lateAnswer) Heartbeat(ctx context.Context, n store.Node, lease time.Dur
 
 func TestARecipientThatIsAlwaysRefusedDoesNotBlockItsBatch(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, dialer.Limits{})
+		w := newWorld(t, dialer.Limits{}, func(c *batch.Config) { // a day of looking around takes its time
+			c.Lease, c.PollInterval = time.Hour, time.Minute
+		})
 		w.script(0, 1, fake.Behaviour{UnavailableFor: fake.Forever})
 		w.script(1, 40, fake.Behaviour{Ring: time.Second, Talk: time.Second})
 		w.run()

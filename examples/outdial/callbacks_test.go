@@ -63,6 +63,7 @@ func (c calledBack) Handler() http.Handler {
 }
 
 func TestCallbacksFindTheirCarrier(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	dialers := map[string]dialer.Dialer{
 		"one": calledBack{name: "first"}, "a/b c": calledBack{name: "second"}, "silent": struct{ dialer.Dialer }{},
@@ -128,6 +129,7 @@ func requireEcho(t *testing.T, conn *websocket.Conn) {
 }
 
 func TestServeAnswersCarriersUntilTheLastCallIsOver(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "called-back://first?answer=1&ring=0&talk=1h&books=BOOKS")
 	s := w.serve("--drain", "40s", "--finish", "1s").ready()
 	s.create(1)
@@ -151,6 +153,7 @@ func TestServeAnswersCarriersUntilTheLastCallIsOver(t *testing.T) {
 }
 
 func TestCarriersNeedNoKeyAndHaveNoRate(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "called-back://first?books=BOOKS")
 	s := w.serve("--rate", "0.001", "--burst", "1").ready()
 	s.key = ""
@@ -165,6 +168,7 @@ func TestCarriersNeedNoKeyAndHaveNoRate(t *testing.T) {
 }
 
 func TestRunAnswersCarriers(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "called-back://first?answer=1&ring=0&talk=250ms&books=BOOKS")
 	file := w.recipients("people.csv", 8)
 	address := regexp.MustCompile(`Carriers are answered at (http://\S+)/NAME/\.`)
@@ -190,6 +194,7 @@ func TestRunAnswersCarriers(t *testing.T) {
 }
 
 func TestRunSaysThatACarrierHasToReachIt(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "called-back://first?books=BOOKS")
 	file := w.recipients("people.csv", 1)
 	for _, args := range [][]string{{"run", file}, {"run", file, "--dry-run"}} {

@@ -29,6 +29,7 @@ numbers:
 `
 
 func TestCheckTellsWhatAConfigurationHas(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fast)
 	file := w.write("config.yaml", secrets)
 	for _, args := range [][]string{{"check", file}, {"check", "--config", file}, {"check", file, "--config", file}} {
@@ -48,6 +49,7 @@ func TestCheckTellsWhatAConfigurationHas(t *testing.T) {
 }
 
 func TestCheckTellsEveryMistake(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fast)
 	file := w.write("config.yaml", strings.NewReplacer("NO,", "UK,", "limit: 40", "limit: 0", "[trunk, imitation]", "[trnk]").Replace(secrets))
 	r := w.exec(nil, "check", file)
@@ -71,6 +73,7 @@ func TestCheckTellsEveryMistake(t *testing.T) {
 }
 
 func TestCheckProbesEveryCarrierAtOnce(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fast)
 	file := w.write("config.yaml", `
 organisations: {demo: {concurrency_limit: 1}}
@@ -109,6 +112,7 @@ carriers:
 
 // TestCheckRefusesTwoCarriersWithOneAddress has the real kinds, none of which would say so in such words.
 func TestCheckRefusesTwoCarriersWithOneAddress(t *testing.T) {
+	t.Parallel()
 	w, at := newWorld(t, fast), freeAddress(t)
 	file := w.write("config.yaml", `
 organisations: {demo: {concurrency_limit: 40}}

@@ -3,9 +3,7 @@ package main
 import (
 	"errors"
 	"flag"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"syscall"
 	"testing"
@@ -29,6 +27,7 @@ func TestFailover(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds a program and promotes databases for half a minute")
 	}
+	withoutRaceDetector(t)
 	f := newFailover(t)
 	f.rig.begin()
 	for i := range f.total {
@@ -70,7 +69,7 @@ func newFailover(t *testing.T) *failover {
 	}
 	var err error
 	f.primary, err = pgtest.Start(t.Context(), pgtest.Options{})
-	f.need(err)
+	needPostgres(t, err)
 	t.Cleanup(func() { require.NoError(t, errors.Join(f.primary.Stop(), f.standby.Stop())) })
 	_, err = f.primary.Create(t.Context(), "calls")
 	require.NoError(t, err)
@@ -78,21 +77,10 @@ func newFailover(t *testing.T) *failover {
 	if err != nil {
 		f.standby = f.primary // for the clean-up
 	}
-	f.need(err)
-	binary := filepath.Join(t.TempDir(), "outdial.exe")
-	out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput()
-	require.NoError(t, err, string(out))
+	needPostgres(t, err)
 	const nodes = 2
-	f.rig = newRig(t, binary, nodes, pgtest.URLOf("calls", f.primary, f.standby))
+	f.rig = newRig(t, nodes, pgtest.URLOf("calls", f.primary, f.standby))
 	return f
-}
-
-func (f *failover) need(err error) {
-	f.t.Helper()
-	if errors.Is(err, pgtest.ErrMissing) && os.Getenv("OUTDIAL_REQUIRE") != "all" {
-		f.t.Skip(err)
-	}
-	require.NoError(f.t, err)
 }
 
 // begin starts the processes and those who have something to be dialled.

@@ -10,6 +10,7 @@ import (
 
 // TestWhatTheGuardRefusesIsTold has a batch with numbers that must not be called.
 func TestWhatTheGuardRefusesIsTold(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fast)
 	w.write("config.yaml", `
 organisations: {demo: {concurrency_limit: 8}}

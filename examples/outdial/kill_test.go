@@ -89,13 +89,9 @@ func newKiller(t *testing.T) *killer {
 	seed := cmp.Or(*killSeed, uint64(time.Now().UnixNano()))
 	t.Logf("%d kills, -killseed %d", total, seed)
 	k := &killer{
-		t: t, dir: t.TempDir(), left: total, total: total, most: killTarget, promised: map[string]bool{},
+		t: t, dir: t.TempDir(), binary: program(t), left: total, total: total, most: killTarget, promised: map[string]bool{},
 		random: rand.New(rand.NewPCG(seed, 0)),
 	}
-	k.binary = filepath.Join(k.dir, "outdial.exe")
-	build := exec.Command("go", "build", "-o", k.binary, ".")
-	out, err := build.CombinedOutput()
-	require.NoError(t, err, string(out))
 	config := fmt.Sprintf(killConfig, killLimit, hashOf(testKey), k.books())
 	require.NoError(t, os.WriteFile(k.path("config.yaml"), []byte(config), 0o600))
 	return k

@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 		}
 	}
 	registerKinds()
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(suite{m})
 }
 
 // fast is a carrier on which a call takes no time; slow one on which it takes a quarter of a second.

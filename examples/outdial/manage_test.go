@@ -23,6 +23,7 @@ func stopped(t *testing.T) (w *world, file, id string) {
 }
 
 func TestBatchesAreListedAndShown(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fast)
 	require.Zero(t, w.run("run", w.recipients("people.csv", 40)).code)
 	golden(t, "ls", w.run("ls").out)
@@ -32,6 +33,7 @@ func TestBatchesAreListedAndShown(t *testing.T) {
 }
 
 func TestBatchIsFoundByItsBeginning(t *testing.T) {
+	t.Parallel()
 	w, _, id := stopped(t)
 	for _, name := range []string{id, id[:10], strings.TrimPrefix(id, "acb_"), "last"} {
 		require.Zero(t, w.run("show", name).code, name)
@@ -44,6 +46,7 @@ func TestBatchIsFoundByItsBeginning(t *testing.T) {
 }
 
 func TestPauseTargetAndResume(t *testing.T) {
+	t.Parallel()
 	w, file, _ := stopped(t)
 	require.Contains(t, w.run("show", "last").out, "nothing dials from this database at the moment")
 	require.Contains(t, w.run("pause", "last").out, "is paused with")
@@ -58,6 +61,7 @@ func TestPauseTargetAndResume(t *testing.T) {
 }
 
 func TestCancelFromASecondTerminal(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, slow)
 	file := w.recipients("people.csv", 40)
 	cancelled := make(chan result, 1)
@@ -74,6 +78,7 @@ func TestCancelFromASecondTerminal(t *testing.T) {
 }
 
 func TestRetry(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fast)
 	file := w.recipients("people.csv", 40)
 	require.Zero(t, w.run("run", file).code)
@@ -88,6 +93,7 @@ func TestRetry(t *testing.T) {
 }
 
 func TestWhy(t *testing.T) {
+	t.Parallel()
 	w, _, _ := stopped(t)
 	doc, _ := w.json("export", "last")
 	recipients, ok := doc["recipients"].([]any)
@@ -103,6 +109,7 @@ func TestWhy(t *testing.T) {
 }
 
 func TestNumbersAreWholeInResultsOnly(t *testing.T) {
+	t.Parallel()
 	w, file, id := stopped(t)
 	const number = "7700900100"
 	require.Contains(t, w.run("export", id).out, number)
@@ -113,6 +120,7 @@ func TestNumbersAreWholeInResultsOnly(t *testing.T) {
 }
 
 func TestExportCanBeReadBack(t *testing.T) {
+	t.Parallel()
 	w, file, _ := stopped(t)
 	require.Zero(t, w.run("export", "last", "--out", w.path("out.csv")).code)
 	requireSameRecipients(t, file, w.path("out.csv"))
@@ -122,6 +130,7 @@ func TestExportCanBeReadBack(t *testing.T) {
 }
 
 func TestSecondProcessWaitsForTheFirst(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, slow)
 	a, b := w.recipients("a.csv", 24), w.write("b.csv", "to_number\n+442079460001\n")
 	second := make(chan result, 1)
@@ -135,6 +144,7 @@ func TestSecondProcessWaitsForTheFirst(t *testing.T) {
 }
 
 func TestCommandsNeedADatabase(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fast)
 	for _, args := range [][]string{{"ls"}, {"show", "last"}, {"cancel", "last"}, {"export", "last"}} {
 		r := w.run(args...)

@@ -23,6 +23,7 @@ type closingMemory struct{ *memory.Store }
 func (closingMemory) Close() error { return nil }
 
 func TestANodeSaysWhereItIsReached(t *testing.T) {
+	t.Parallel()
 	under := closingMemory{memory.New()}
 	s := &nodeStore{closingStore: under}
 	node := store.Node{ID: "node_1", Carriers: []string{"one", "two"}, Shares: []int{3, 4, 5, 6, 7, 8}, StartedAt: time.Now()}

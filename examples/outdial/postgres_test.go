@@ -1,9 +1,7 @@
 package main
 
 import (
-	"errors"
 	"net/http"
-	"os"
 	"regexp"
 	"strings"
 	"sync"
@@ -13,25 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/outdial/outdial/dialer/fake"
-	"github.com/outdial/outdial/store/postgres/pgtest"
 )
-
-// newPostgres starts a PostgreSQL server for the test and returns the URL of an empty database.
-func newPostgres(t *testing.T) string {
-	t.Helper()
-	server, err := pgtest.Start(t.Context(), pgtest.Options{})
-	if errors.Is(err, pgtest.ErrMissing) {
-		if os.Getenv("OUTDIAL_REQUIRE") == "all" {
-			require.FailNow(t, err.Error()+" (OUTDIAL_REQUIRE=all wants everything)")
-		}
-		t.Skip(err)
-	}
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, server.Stop()) })
-	address, err := server.Create(t.Context(), "calls")
-	require.NoError(t, err)
-	return address
-}
 
 // over runs a command over a PostgreSQL database.
 func (w *world) over(database string, args ...string) result {
@@ -47,6 +27,7 @@ func (w *world) serveOver(database string, args ...string) *served {
 }
 
 func TestEveryCommandWorksOverPostgreSQL(t *testing.T) {
+	t.Parallel()
 	database := newPostgres(t)
 	w := newWorld(t, fast)
 	r := w.over(database, "ls")
@@ -88,6 +69,7 @@ func TestEveryCommandWorksOverPostgreSQL(t *testing.T) {
 
 // TestSeveralServeOverPostgreSQL has three share an organisation, a batch and a carrier.
 func TestSeveralServeOverPostgreSQL(t *testing.T) {
+	t.Parallel()
 	database := newPostgres(t)
 	carrier, err := fake.New(fake.Config{Books: true, Shares: fake.Shares{Answer: 1}, Talk: 50 * time.Millisecond})
 	require.NoError(t, err)
@@ -184,6 +166,7 @@ func TestTheDatabaseThatCannotBeUsed(t *testing.T) {
 }
 
 func TestNodesOfAFile(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, slow)
 	s := w.serve().ready()
 	require.Regexp(t, `(?m)^node_\w+ .* all +imitation 100\.0%$`, w.run("nodes").out)

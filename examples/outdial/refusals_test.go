@@ -12,6 +12,7 @@ import (
 
 // TestWhatOneCarrierLeftToTheNextIsShown has a number whose first carrier refuses everything.
 func TestWhatOneCarrierLeftToTheNextIsShown(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fast)
 	w.write("config.yaml", `
 organisations: {demo: {concurrency_limit: 8}}
@@ -48,6 +49,7 @@ numbers: {london: {e164: "+442079460000", carriers: [sulky, willing]}}
 }
 
 func TestRefusalsAreCounted(t *testing.T) {
+	t.Parallel()
 	a, b := store.Try{Carrier: "a", Error: "503"}, store.Try{Carrier: "b", Error: "full"}
 	require.Equal(t, []refusalJSON{{"b", "full", 3}, {"a", "403", 1}, {"a", "503", 1}},
 		refusalsOf([]store.Call{{Tries: []store.Try{a, b}}, {Tries: []store.Try{b}}, {}, {Tries: []store.Try{{Carrier: "a", Error: "403"}, b}}}))

@@ -18,13 +18,11 @@ import (
 
 // TestReload sends SIGHUP to the real program.
 func TestReload(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("builds a program")
 	}
-	binary := t.TempDir() + "/outdial"
-	out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput()
-	require.NoError(t, err, string(out))
-	for name, test := range map[string]func(*testing.T, string){
+	for name, test := range map[string]func(*testing.T){
 		"a limit":                        reloadLimit,
 		"a carrier with calls in flight": reloadCarrier,
 		"a broken file":                  reloadBroken,
@@ -32,7 +30,10 @@ func TestReload(t *testing.T) {
 		"no file":                        reloadNoFile,
 		"another kind of carrier":        reloadKind,
 	} {
-		t.Run(name, func(t *testing.T) { test(t, binary) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t)
+		})
 	}
 }
 
@@ -45,14 +46,14 @@ type child struct {
 	reloads int // answered so far
 }
 
-func (w *world) child(binary string, args ...string) *child {
+func (w *world) child(args ...string) *child {
 	w.t.Helper()
-	return w.childWith(binary, append(args, "--config", w.path("config.yaml"))...)
+	return w.childWith(append(args, "--config", w.path("config.yaml"))...)
 }
 
-func (w *world) childWith(binary string, args ...string) *child {
+func (w *world) childWith(args ...string) *child {
 	w.t.Helper()
-	return w.starts(exec.Command(binary, append([]string{"serve", "--listen", "127.0.0.1:0", "--db", w.path("test.db")}, args...)...))
+	return w.starts(exec.Command(program(w.t), append([]string{"serve", "--listen", "127.0.0.1:0", "--db", w.path("test.db")}, args...)...))
 }
 
 // starts has it run by a command of its own.
@@ -129,9 +130,9 @@ func (c *child) terminate() {
 	require.Zero(c.t, r.code, r.errOut)
 }
 
-func reloadLimit(t *testing.T, binary string) {
+func reloadLimit(t *testing.T) {
 	w := newWorld(t, "fake://?answer=1&ring=0&talk=1h&books=BOOKS")
-	c := w.child(binary, "--drain", "0s")
+	c := w.child("--drain", "0s")
 	c.ready()
 	c.edit("limit: 8", "limit: 2")
 	require.Contains(t, c.reload(), `changed="organisations replaced: demo"`)
@@ -151,9 +152,9 @@ func reloadLimit(t *testing.T, binary string) {
 	require.Equal(t, 3, w.books().Placed(fake.Scope{}))
 }
 
-func reloadCarrier(t *testing.T, binary string) {
+func reloadCarrier(t *testing.T) {
 	w := newWorld(t, "fake://first?answer=1&ring=0&talk=4s&books=BOOKS")
-	c := w.child(binary)
+	c := w.child()
 	c.ready()
 	id := c.create(24)
 	c.eventually(func() bool { return w.books().Live(fake.Scope{}) == 4 })
@@ -178,9 +179,9 @@ func reloadCarrier(t *testing.T, binary string) {
 	}
 }
 
-func reloadBroken(t *testing.T, binary string) {
+func reloadBroken(t *testing.T) {
 	w := newWorld(t, "fake://?answer=1&ring=0&talk=0&books=BOOKS")
-	c := w.child(binary)
+	c := w.child()
 	c.ready()
 	c.edit("limit: 8", "limit: none", "region: EU", "regoin: EU")
 	require.Contains(t, c.reload(), `was not taken, and what it said before goes on to hold" mistakes=2`)
@@ -197,10 +198,10 @@ func reloadBroken(t *testing.T, binary string) {
 	require.Equal(t, 10, w.books().Placed(fake.Scope{}))
 }
 
-func reloadKey(t *testing.T, binary string) {
+func reloadKey(t *testing.T) {
 	const other = "od_otherotherotherotherother"
 	w := newWorld(t, "fake://?books=BOOKS")
-	c := w.child(binary)
+	c := w.child()
 	c.ready()
 	asks := func(key string) int {
 		c.key = key
@@ -224,17 +225,17 @@ func reloadKey(t *testing.T, binary string) {
 	require.NotContains(t, c.errOut.String(), "sha256")
 }
 
-func reloadNoFile(t *testing.T, binary string) {
+func reloadNoFile(t *testing.T) {
 	w := newWorld(t, "fake://?books=BOOKS")
-	c := w.childWith(binary)
+	c := w.childWith()
 	require.Contains(t, c.reload(), "there is no configuration file that could be read again")
 	c.terminate()
 }
 
 // reloadKind has calls show what the carrier is now, and nothing between be refused.
-func reloadKind(t *testing.T, binary string) {
+func reloadKind(t *testing.T) {
 	w := newWorld(t, "fake://?answer=1&ring=0&talk=0&books=BOOKS")
-	c := w.child(binary)
+	c := w.child()
 	c.ready()
 	id := c.create(1)
 	c.over(id)
@@ -257,6 +258,7 @@ func reloadKind(t *testing.T, binary string) {
 
 // TestReloadsAndRequestsAtOnce has no request fail while the configuration is read again and again.
 func TestReloadsAndRequestsAtOnce(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "fake://?answer=1&ring=0&talk=5ms&books=BOOKS")
 	s := w.serve().ready()
 	done := make(chan struct{})

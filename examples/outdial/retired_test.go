@@ -2,7 +2,6 @@ package main
 
 import (
 	"net/http"
-	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,11 +24,8 @@ func (s *served) rereads(said string) {
 
 // TestWhatComesForAProcessThatHasTheCarrierNoMore has everything that Twilio sends reach a process without a call, whose
 // configuration has the carrier otherwise by now, or not at all.
-//
-//nolint:tparallel // they share a database, in which each would take over the others' calls
 func TestWhatComesForAProcessThatHasTheCarrierNoMore(t *testing.T) {
 	t.Parallel() // it waits most of the time
-	address := newPostgres(t)
 	for name, change := range map[string]func(config string) string{
 		"a new token": func(config string) string {
 			return strings.Replace(config, twilioToken, "another"+twilioToken, 1)
@@ -49,6 +45,8 @@ func TestWhatComesForAProcessThatHasTheCarrierNoMore(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			address := newPostgres(t)
 			w, b, a := newWorld(t, fast), newBalancer(t), newStudio(t)
 			carrier := newTwilio(t, b.address(), time.Second)
 			for n := range 4 {
@@ -88,6 +86,7 @@ func TestWhatComesForAProcessThatHasTheCarrierNoMore(t *testing.T) {
 // TestACarrierThatIsTakenAwayIsAnsweredWhileTheServerStops has calls go on over a carrier that the configuration has no
 // more when the server is stopped: they need their streams.
 func TestACarrierThatIsTakenAwayIsAnsweredWhileTheServerStops(t *testing.T) {
+	t.Parallel()
 	w, a, b := newWorld(t, fast), newStudio(t), newBalancer(t)
 	carrier := newTwilio(t, b.address(), time.Second)
 	for n := range 3 {
@@ -111,13 +110,11 @@ func TestACarrierThatIsTakenAwayIsAnsweredWhileTheServerStops(t *testing.T) {
 
 // TestWhatACarrierHasToSayIsInTheLog asks the real program: the log of a process is nothing to be changed in a test.
 func TestWhatACarrierHasToSayIsInTheLog(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fast)
 	carrier := newTwilio(t, freeAddress(t), time.Second)
 	w.write("config.yaml", swapConfig("ws://127.0.0.1:9/", carrier.url()))
-	binary := w.path("outdial.exe")
-	out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput()
-	require.NoError(t, err, string(out))
-	c := w.child(binary, "--log", "json")
+	c := w.child("--log", "json")
 	status, _ := c.ask(http.MethodPost, "/carriers/trunk/status?call=x", "a=b")
 	require.Equal(t, http.StatusForbidden, status)
 	c.eventually(func() bool { return strings.Contains(c.errOut.String(), `"msg":"twilio: a callback is not signed`) })

@@ -39,6 +39,7 @@ func golden(t *testing.T, name, text string) {
 }
 
 func TestRun(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fast)
 	file := w.recipients("people.csv", 40)
 	r := w.run("run", file, "--out", w.path("results.csv"))
@@ -70,6 +71,7 @@ func requireSameRecipients(t *testing.T, a, b string) {
 }
 
 func TestRunAgain(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fast)
 	file := w.recipients("people.csv", 10)
 	first := w.run("run", file)
@@ -91,6 +93,7 @@ func TestRunAgain(t *testing.T) {
 }
 
 func TestInterruptedRunGoesOn(t *testing.T) {
+	t.Parallel()
 	for _, again := range [][]string{nil, {"--again"}} {
 		w := newWorld(t, slow)
 		args := append([]string{"run", w.recipients("people.csv", 20)}, again...)
@@ -109,6 +112,7 @@ func TestInterruptedRunGoesOn(t *testing.T) {
 }
 
 func TestInterruptedBeforeTheFirstCall(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, slow)
 	file := w.recipients("people.csv", 4)
 	r := w.runWatched(w.interrupt("Dialling"), "run", file)
@@ -119,6 +123,7 @@ func TestInterruptedBeforeTheFirstCall(t *testing.T) {
 }
 
 func TestSecondInterruptStopsAtOnce(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, slow)
 	first, second := w.interrupt(talking), w.interrupt("Stopping")
 	w.runWatched(func(said string) { first(said); second(said) }, "run", w.recipients("people.csv", 20))
@@ -126,6 +131,7 @@ func TestSecondInterruptStopsAtOnce(t *testing.T) {
 }
 
 func TestFileWithProblems(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fast)
 	file := w.write("bad.csv", "to_number,name\n4155550123,Ada\n0033199001234,Ben\n+442079460001,Cy\n")
 	r := w.run("run", file)
@@ -144,6 +150,7 @@ func TestFileWithProblems(t *testing.T) {
 }
 
 func TestManyProblemsAreCounted(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fast)
 	file := w.write("bad.csv", "to_number\n"+strings.Repeat("1\n", 73))
 	require.Contains(t, w.run("run", file).errOut, "and 23 more; --json lists them all")
@@ -152,6 +159,7 @@ func TestManyProblemsAreCounted(t *testing.T) {
 }
 
 func TestDuplicates(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fast)
 	file := w.write("twice.csv", "to_number\n+447700900100\n+447700900101\n+44 7700 900100\n")
 	require.Contains(t, w.run("run", file, "--dry-run").errOut, "repeat a number of an earlier row: 1.")
@@ -162,6 +170,7 @@ func TestDuplicates(t *testing.T) {
 }
 
 func TestDryRunWritesNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "fake://?cps=2")
 	file := w.recipients("people.csv", 30)
 	before, err := os.ReadDir(w.dir)
@@ -177,6 +186,7 @@ func TestDryRunWritesNothing(t *testing.T) {
 }
 
 func TestOptionsThatCannotBe(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fast)
 	file := w.recipients("people.csv", 1)
 	for want, args := range map[string][]string{
@@ -204,6 +214,7 @@ func TestOptionsThatCannotBe(t *testing.T) {
 }
 
 func TestSeveralAgentsAreListed(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fast)
 	w.write("config.yaml", "organisations: {a: {concurrency_limit: 1}}\nagents: {x: {}, y: {}}\n"+
 		"carriers: {c: 'fake://'}\nnumbers: {n: {e164: '+442079460000', carriers: [c]}}\n")
@@ -213,6 +224,7 @@ func TestSeveralAgentsAreListed(t *testing.T) {
 }
 
 func TestOtherOpenBatchesAreNotDialled(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, slow)
 	r := w.runWatched(w.interrupt(talking), "run", w.recipients("a.csv", 20))
 	require.Equal(t, exitInterrupted, r.code)
@@ -229,6 +241,7 @@ func TestOtherOpenBatchesAreNotDialled(t *testing.T) {
 }
 
 func TestStandardStreams(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fast)
 	r := w.run("run", w.recipients("people.csv", 3), "--out", "-", "--plain")
 	require.Zero(t, r.code)

@@ -18,6 +18,7 @@ import (
 )
 
 func TestServeDialsWhatIsAskedFor(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fast)
 	s := w.serve().ready()
 	id := s.create(40)
@@ -32,6 +33,7 @@ func TestServeDialsWhatIsAskedFor(t *testing.T) {
 }
 
 func TestServeDrainsAndGoesOn(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, slow)
 	s := w.serve("--notice", "2s").ready()
 	id := s.create(20)
@@ -58,6 +60,7 @@ func TestServeDrainsAndGoesOn(t *testing.T) {
 }
 
 func TestServeHangsUpWhatLastsTooLong(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "fake://?answer=1&ring=0&talk=1h&books=BOOKS")
 	s := w.serve("--drain", "0s").ready()
 	id := s.create(1)
@@ -67,6 +70,7 @@ func TestServeHangsUpWhatLastsTooLong(t *testing.T) {
 }
 
 func TestSecondSignalEndsServeAtOnce(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, slow)
 	s := w.serve().ready()
 	id := s.create(4)
@@ -77,6 +81,7 @@ func TestSecondSignalEndsServeAtOnce(t *testing.T) {
 }
 
 func TestListenersLeaveWhenServeStops(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, slow)
 	s := w.serve("--finish", "1m").ready()
 	id := s.create(1)
@@ -99,6 +104,7 @@ func TestListenersLeaveWhenServeStops(t *testing.T) {
 }
 
 func TestRequestsThatDoNotEndAreCutOff(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fast)
 	s := w.serve("--finish", "50ms").ready()
 	u, err := url.Parse(s.url)
@@ -119,6 +125,7 @@ func TestRequestsThatDoNotEndAreCutOff(t *testing.T) {
 }
 
 func TestServeWithoutAConfiguration(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fast)
 	start := func() *served {
 		return w.serveWith(http.DefaultTransport.(*http.Transport).Clone(), "--db", w.path("test.db"))
@@ -154,6 +161,7 @@ func TestServeWithoutAConfiguration(t *testing.T) {
 }
 
 func TestServeThatCannotBegin(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fast)
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -182,6 +190,7 @@ func TestServeThatCannotBegin(t *testing.T) {
 }
 
 func TestServeNeedsTheDatabaseForItself(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, slow)
 	s := w.serve().ready()
 	r := w.serve().end()
@@ -198,6 +207,7 @@ func TestServeNeedsTheDatabaseForItself(t *testing.T) {
 }
 
 func TestServeLogsJSON(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fast)
 	s := w.serve("--log", "json").ready()
 	s.create(1)
@@ -207,6 +217,7 @@ func TestServeLogsJSON(t *testing.T) {
 }
 
 func TestServeLimitsRequests(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fast)
 	s := w.serve("--rate", "0.001", "--burst", "2", "--max-body", "100").ready()
 	status, _ := s.ask(http.MethodPost, "/agents/calls/batches", `{"name": "`+strings.Repeat("x", 100)+`"}`)

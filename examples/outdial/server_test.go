@@ -47,6 +47,7 @@ func withoutUntold(out string) string {
 }
 
 func TestCommandsAreTheSameAtAServer(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fast)
 	require.Zero(t, w.run("run", w.recipients("people.csv", 40)).code)
 	require.Zero(t, w.run("run", w.write("b.csv", "to_number,n\n+442079460001,\"a \"\"b\"\" <é>\"\n")).code)
@@ -88,6 +89,7 @@ func TestCommandsAreTheSameAtAServer(t *testing.T) {
 // TestWaitingIsTheSameAtAServer compares what is said of recipients that wait, for one reason that
 // does not depend on who asks.
 func TestWaitingIsTheSameAtAServer(t *testing.T) {
+	t.Parallel()
 	w, file, id := stopped(t)
 	require.Zero(t, w.run("pause", id).code)
 	s := w.serve().ready()
@@ -105,6 +107,7 @@ func TestWaitingIsTheSameAtAServer(t *testing.T) {
 }
 
 func TestRunAtAServer(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fast)
 	s := w.serve().ready()
 	file := w.recipients("people.csv", 40)
@@ -140,6 +143,7 @@ func TestRunAtAServer(t *testing.T) {
 }
 
 func TestRunAtAServerFindsWhatWasRunInItsDatabase(t *testing.T) {
+	t.Parallel()
 	w, file, id := stopped(t)
 	s := w.serve().ready()
 	r := w.remote(s, "run", file, "--target", "8")
@@ -150,6 +154,7 @@ func TestRunAtAServerFindsWhatWasRunInItsDatabase(t *testing.T) {
 }
 
 func TestInterruptedRunGoesOnAtTheServer(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, slow)
 	s := w.serve().ready()
 	file := w.recipients("people.csv", 20)
@@ -165,6 +170,7 @@ func TestInterruptedRunGoesOnAtTheServer(t *testing.T) {
 }
 
 func TestRunSeesAServerThatStartsAnew(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, slow)
 	s := w.serve().ready()
 	host := strings.TrimPrefix(s.url, "http://")
@@ -183,6 +189,7 @@ func TestRunSeesAServerThatStartsAnew(t *testing.T) {
 }
 
 func TestCancelledRunAtAServer(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, slow)
 	s := w.serve().ready()
 	file := w.recipients("people.csv", 40)
@@ -200,6 +207,7 @@ func TestCancelledRunAtAServer(t *testing.T) {
 }
 
 func TestOptionsThatCannotBeAtAServer(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fast)
 	s := w.serve().ready()
 	file := w.recipients("people.csv", 1)
@@ -251,6 +259,7 @@ func TestServerComesFromTheEnvironment(t *testing.T) {
 // TestALostAnswerCreatesNoSecondBatch puts a proxy before the server that loses every answer to
 // whoever creates a batch.
 func TestALostAnswerCreatesNoSecondBatch(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fast)
 	s := w.serve().ready()
 	p := newLossyProxy(t, s.url)
@@ -272,6 +281,7 @@ func TestALostAnswerCreatesNoSecondBatch(t *testing.T) {
 }
 
 func TestALostAnswerRetriesOnce(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fast)
 	s := w.serve().ready()
 	require.Zero(t, w.remote(s, "run", w.recipients("people.csv", 40)).code)
@@ -286,6 +296,7 @@ func TestALostAnswerRetriesOnce(t *testing.T) {
 
 // TestTwoRunsAtOnceCreateOneBatch starts both before either can see the other's batch.
 func TestTwoRunsAtOnceCreateOneBatch(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, slow)
 	s := w.serve().ready()
 	file := w.recipients("people.csv", 8)

@@ -198,6 +198,7 @@ func (w *wrong) shared(nodes []*served, most int, create func(round int, at *ser
 // TestTheProcessThatHasTheCallsIsKilled has everything that Twilio sends reach another one, which takes the calls
 // over. They are answered when their process is gone, and before anybody has taken them over.
 func TestTheProcessThatHasTheCallsIsKilled(t *testing.T) {
+	t.Parallel()
 	address := newPostgres(t)
 	w, b, a := newWorld(t, fast), newBalancer(t), newStudio(t)
 	carrier := newTwilio(t, b.address(), time.Second)
@@ -206,10 +207,7 @@ func TestTheProcessThatHasTheCallsIsKilled(t *testing.T) {
 		carrier.carrier.Script(callee(calleeEnds, n), twiliotest.Behaviour{Ring: 3 * time.Second, Talk: 15 * time.Second})
 	}
 	w.write("config.yaml", swapConfig(a.url(), carrier.url()))
-	binary := w.path("outdial.exe")
-	said, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput()
-	require.NoError(t, err, string(said))
-	doomed := w.starts(exec.Command(binary, "serve", "--listen", "127.0.0.1:0", "--config", w.path("config.yaml"),
+	doomed := w.starts(exec.Command(program(t), "serve", "--listen", "127.0.0.1:0", "--config", w.path("config.yaml"),
 		"--store", address, "--lease", "3s"))
 	doomed.ready()
 	st := openStore(t, address)
@@ -272,6 +270,7 @@ func TestTheProcessThatHasTheCallsIsKilled(t *testing.T) {
 
 // TestACallThatTurnsUpAfterARestart is of an attempt that has ended before: what has rung nobody yet is not to.
 func TestACallThatTurnsUpAfterARestart(t *testing.T) {
+	t.Parallel()
 	w, b, a := newWorld(t, fast), newBalancer(t), newStudio(t)
 	carrier := newTwilio(t, b.address(), time.Minute)
 	carrier.carrier.Script(callee(calleeEnds, 0), twiliotest.Behaviour{

@@ -38,6 +38,7 @@ func TestShippedRecipients(t *testing.T) {
 
 // TestShippedConfigurationShowsEveryKindOfEnd runs what a newcomer runs first, faster.
 func TestShippedConfigurationShowsEveryKindOfEnd(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "fake://")
 	const speed = "speed=20"
 	text := string(defaultConfig)

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +13,7 @@ import (
 // TestSwappingTheCarrier runs one command over one file of recipients, with one agent, and
 // configurations that differ in one line: what becomes of everybody is the same each time.
 func TestSwappingTheCarrier(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fast)
 	a := newStudio(t)
 	address := freeAddress(t)
@@ -21,7 +21,8 @@ func TestSwappingTheCarrier(t *testing.T) {
 	var outcomes []outcome
 	var lines []string
 	seen := map[string]map[string]map[string]string{}
-	for _, c := range carriersToSwap(t, w, address, 200*time.Millisecond) {
+	// The callee talks long enough for the audio of a call to come on a busy machine.
+	for _, c := range carriersToSwap(t, w, address, 2*time.Second) {
 		a.forget()
 		config := w.write(c.name()+".yaml", swapConfig(a.url(), c.url()))
 		doc, r := w.jsonWith("run", file, "--config", config, "--db", w.path(c.name()+".db"), "--listen", address,
@@ -72,15 +73,13 @@ func requireOneLine(t *testing.T, files []string) {
 // TestSwappingTheCarrierOfARunningBatch sends SIGHUP to the real program, twice in one batch: what is in
 // progress ends where it began, and what begins later is over the new carrier.
 func TestSwappingTheCarrierOfARunningBatch(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fast)
 	a := newStudio(t)
 	address := freeAddress(t)
 	carriers := carriersToSwap(t, w, address, 2*time.Second) // which is how long the calls last
-	binary := w.path("outdial.exe")
-	out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput()
-	require.NoError(t, err, string(out))
 	w.write("config.yaml", swapConfig(a.url(), carriers[0].url()))
-	c := w.child(binary, "--listen", address)
+	c := w.child("--listen", address)
 	c.ready()
 	file := w.callees("people.csv", 40, calleeEnds)
 	batch := c.createFrom(file)

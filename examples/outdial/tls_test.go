@@ -40,6 +40,7 @@ func (w *world) certify() *x509.CertPool {
 }
 
 func TestServeWithTLS(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, fast)
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = &tls.Config{RootCAs: w.certify()}
@@ -55,6 +56,7 @@ func TestServeWithTLS(t *testing.T) {
 }
 
 func TestServeWarnsWhereOthersCanListen(t *testing.T) {
+	t.Parallel()
 	for address, warns := range map[string]bool{"127.0.0.1": false, "::1": false, "0.0.0.0": true, "::": true, "192.0.2.1": true} {
 		for _, certificate := range []*tls.Certificate{nil, {}} {
 			var said strings.Builder

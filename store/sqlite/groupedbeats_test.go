@@ -77,7 +77,7 @@ func TestTwoNodesInOneGroupDoNotBothGetALease(t *testing.T) {
 func TestTwoNodesThatStartAtOnceDoNotBothGetALease(t *testing.T) {
 	t.Parallel()
 	for range 300 {
-		s, err := Open(t.Context(), Config{Path: t.TempDir() + "/calls.db"})
+		s, err := Open(t.Context(), Config{Path: EmptyFile(t)})
 		require.NoError(t, err)
 		answers := make(chan error, 2)
 		for _, id := range []string{"a", "b"} {

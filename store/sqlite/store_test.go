@@ -2,7 +2,6 @@ package sqlite_test
 
 import (
 	"fmt"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -33,7 +32,7 @@ func (f *files) open(t *testing.T, path string) store.Store {
 
 func (f *files) fresh(t *testing.T) store.Store {
 	t.Helper()
-	return f.open(t, filepath.Join(t.TempDir(), "calls.db"))
+	return f.open(t, sqlite.EmptyFile(t))
 }
 
 func (f *files) reopen(t *testing.T, s store.Store) store.Store {

@@ -85,7 +85,8 @@ func (s *Server) init(ctx context.Context, o Options) error {
 		"shared_buffers": "128MB", "log_line_prefix": "%m [%p] ",
 	}
 	if !o.Durable {
-		for _, name := range []string{"fsync", "full_page_writes"} {
+		// With the few rows of a test, jit takes longer to compile a statement than to run it.
+		for _, name := range []string{"fsync", "full_page_writes", "jit"} {
 			settings[name] = "off"
 		}
 	}
