@@ -13,12 +13,15 @@ import (
 // is left to those that have it, as long as one of them lives.
 const (
 	withLive = `WITH live AS MATERIALIZED (
-		SELECT n.key, n.id, n.carriers FROM outdial.nodes n WHERE n.expires_at > (SELECT clock_timestamp()))`
+		SELECT n.key, n.id, n.carriers FROM outdial.nodes n WHERE n.expires_at > (SELECT clock_timestamp())),
+	carried AS MATERIALIZED (SELECT live.id = $1 AS mine, unnest(live.carriers) AS carrier FROM live)`
 
-	isOrphan = `NOT EXISTS (SELECT FROM live WHERE live.key = c.owner)
+	// Each call is looked up in lists that are hashed once: NOT IN and what stands in an OR are never made a join, which
+	// would compare it with each node. Neither a node's key nor a carrier is NULL.
+	isOrphan = `c.owner NOT IN (SELECT live.key FROM live)
 		AND EXISTS (SELECT FROM live WHERE live.id = $1)
-		AND (EXISTS (SELECT FROM live WHERE live.id = $1 AND c.carrier = ANY(live.carriers))
-			OR NOT EXISTS (SELECT FROM live WHERE c.carrier = ANY(live.carriers)))`
+		AND (c.carrier IN (SELECT carried.carrier FROM carried WHERE carried.mine)
+			OR c.carrier NOT IN (SELECT carried.carrier FROM carried))`
 
 	selectOrphaned = withLive + `, oldest AS MATERIALIZED (
 		SELECT c.org FROM outdial.flights c WHERE c.org <> ALL($3) AND ` + isOrphan + `
@@ -32,12 +35,34 @@ const (
 	lockFree = locked + lockOrgs + " SKIP LOCKED) l"
 	lockAll  = locked + lockOrgs + ") l"
 
-	takeOrphans = withLive + `, oldest AS MATERIALIZED (
+	// A lease may be renewed by a heartbeat that is not committed yet, which has its node's row: the calls of that node
+	// are not taken. A heartbeat that comes behind this lock finds that the lease has run out, see lockNode. An owner
+	// whose row is gone has no heartbeats.
+	lapsedOwners = `, owners AS MATERIALIZED (
+		SELECT DISTINCT c.owner AS key FROM outdial.flights c
+		WHERE c.org = ANY((SELECT current_setting('adoption.orgs'))::bigint[])
+			AND c.owner NOT IN (SELECT live.key FROM live)),
+	dead AS MATERIALIZED (
+		SELECT n.key FROM outdial.nodes n
+		WHERE n.key = ANY(ARRAY(SELECT o.key FROM owners o)) AND n.expires_at <= (SELECT clock_timestamp())
+		ORDER BY n.key FOR SHARE OF n SKIP LOCKED),
+	lapsed AS MATERIALIZED (
+		SELECT dead.key FROM dead UNION ALL
+		SELECT o.key FROM owners o WHERE NOT EXISTS (SELECT FROM outdial.nodes n WHERE n.key = o.key))`
+
+	takeOrphans = withLive + lapsedOwners + `, oldest AS MATERIALIZED (
 		SELECT c.org, c.id FROM outdial.flights c
 		WHERE c.org = ANY((SELECT current_setting('adoption.orgs'))::bigint[]) AND ` + isOrphan + `
+			AND (c.owner IN (SELECT lapsed.key FROM lapsed)) IS TRUE
 		ORDER BY c.dispatched_at, c.id LIMIT $2)
 	UPDATE outdial.flights c SET owner = (SELECT live.key FROM live WHERE live.id = $1)
 	FROM oldest v WHERE c.org = v.org AND c.id = v.id RETURNING c.org, c.id`
+
+	// It ends when no heartbeat of a node that has left calls behind in the organisation is under way.
+	awaitBeats = `SELECT n.key FROM outdial.nodes n
+	WHERE n.key = ANY(ARRAY(SELECT DISTINCT c.owner FROM outdial.flights c WHERE c.org = $1))
+		AND n.expires_at <= (SELECT clock_timestamp())
+	ORDER BY n.key FOR SHARE OF n`
 
 	selectTaken = "SELECT " + callColumns + claimedColumns + " FROM (SELECT " + callOwn +
 		` FROM unnest($1::bigint[], $2::bytea[]) AS v (org, id)
@@ -45,9 +70,9 @@ const (
 	ORDER BY c.dispatched_at, c.id`
 )
 
-// Adopt implements [store.Store]. It takes what is left behind in organisations to which nobody is writing just then.
-// Only where there is nothing else left does it wait for one of the others, for a second at most, and holds no
-// other lock meanwhile. The error says which one it was.
+// Adopt implements [store.Store]. It takes what is left behind in organisations to which nobody is writing just then,
+// by nodes of which no heartbeat is being written. Only where there is nothing else left does it wait for one of the
+// others, for a second at most, and keeps nobody else waiting meanwhile. The error says which one it was.
 func (s *Store) Adopt(ctx context.Context, node string, limit int) ([]store.Claimed, error) {
 	a := &adoption{Store: s, node: node, limit: max(limit, 0)}
 	var out []store.Claimed
@@ -150,6 +175,7 @@ func (a *adoption) take(ctx context.Context, w *work, lock string, of []orphaned
 	a.keys, a.ids = nil, nil
 	t := w.begin(beginWrite)
 	t.ask(lock, keysOf(of))
+	t.owns(a.owner, a.node) // before the rows of other nodes, behind which nothing is waited for
 	t.each(func(scan func(...any) error) error {
 		var org int64
 		var id []byte
@@ -157,14 +183,25 @@ func (a *adoption) take(ctx context.Context, w *work, lock string, of []orphaned
 		a.keys, a.ids = append(a.keys, org), append(a.ids, id)
 		return err
 	}, takeOrphans, raw(a.node), a.limit)
-	t.owns(a.owner, a.node)
 	return w.finish(ctx, t)
 }
 
-// await takes the calls of one organisation in its turn among all who write to it.
+// await takes the calls of one organisation in its turn among all who write to it, behind the heartbeats of the nodes
+// that have left them.
 func (a *adoption) await(ctx context.Context, org orphaned) error {
 	soon, cancel := context.WithTimeout(ctx, lockPatience)
 	defer cancel()
+	err := a.chores.do(soon, "", func(ctx context.Context) error {
+		return a.once(ctx, func(ctx context.Context, w *work) error {
+			t := w.begin(beginWrite)
+			t.ask(awaitBeats, org.key)
+			return w.finish(ctx, t)
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("calls are left behind in organisation %s by a node of which a heartbeat is being written: %w",
+			org.id, err)
+	}
 	done, err := a.writers.take(soon, org.id)
 	if err == nil {
 		defer done()

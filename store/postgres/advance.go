@@ -55,7 +55,7 @@ func (s *Store) Advance(ctx context.Context, step store.Step) (store.Advanced, e
 	if err != nil {
 		return store.Advanced{}, failed("advance", step.Org, err)
 	}
-	if out.Rev != out.PrevRev {
+	if out.Rev != out.PrevRev || step.Replay { // nobody has told of what an earlier try wrote
 		s.announcer.changed(step.Org)
 	}
 	return out, nil

@@ -20,20 +20,16 @@ var (
 // Change implements [store.Store].
 func (s *Store) Change(ctx context.Context, org, id string, c store.Change) (store.Batch, error) {
 	var out store.Batch
-	changed := false
 	err := s.writing(ctx, org, func(ctx context.Context, w *work) (err error) {
 		s.known.doubt(orgKey(org))
 		a := &amendment{work: w, Change: c, org: org, id: id}
 		out, err = a.run(ctx)
-		changed = a.batch != nil && a.batch.changed
 		return err
 	})
 	if err != nil {
 		return store.Batch{}, failed("change batch", id, err)
 	}
-	if changed {
-		s.announcer.changed(org)
-	}
+	s.announcer.changed(org) // also where nothing was left to change: nobody has told of what an earlier try wrote
 	return out, nil
 }
 
@@ -144,7 +140,8 @@ const (
 	clearAgain = "DELETE FROM outdial.again WHERE org = $1 AND batch = $2"
 
 	fillAgain = `INSERT INTO outdial.again (org, batch, attempts, idx)
-	SELECT r.org, r.batch, r.attempts, r.idx FROM outdial.recipients r WHERE r.org = $1 AND r.batch = $2 AND r.rest = $3`
+	SELECT r.org, r.batch, r.attempts, r.idx FROM outdial.recipients r WHERE r.org = $1 AND r.batch = $2 AND r.rest = $3
+	ORDER BY r.org, r.batch, r.idx` // which only the index of a batch's recipients has
 
 	// Those in flight are as their call says, whatever their own row does.
 	moveRecipients = `UPDATE outdial.recipients r SET rest = $4, call = '', end_reason = 0, error = '',

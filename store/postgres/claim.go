@@ -164,12 +164,16 @@ const (
 	(SELECT c.id FROM outdial.calls c WHERE c.org = $1 AND c.id >= v.id ORDER BY c.id LIMIT 1) c WHERE c.id = v.id
 		AND v.id <= (SELECT c.id FROM outdial.calls c WHERE c.org = $1 ORDER BY c.id DESC LIMIT 1)`
 
-	selectExisting = `SELECT c.id, c.owner FROM outdial.flights c WHERE c.org = $1 AND c.id = ANY($2)
-	UNION ALL SELECT c.id, c.owner FROM outdial.calls c WHERE c.org = $1 AND c.id = ANY($2)`
+	// Calls by their ids $2. Those that are over are looked for as in selectUsed, and for the same reason; one that is
+	// asked for twice comes twice. Of those in flight a plan reads all of the organisation's at worst, and once.
+	callsFlying = "outdial.flights c WHERE c.org = $1 AND c.id = ANY($2)"
+	callsOver   = "(SELECT unnest($2::bytea[]) AS id) v CROSS JOIN LATERAL (SELECT " + callOver + ` FROM outdial.calls c
+		WHERE c.org = $1 AND c.id >= v.id ORDER BY c.id LIMIT 1) c WHERE c.id = v.id`
 
-	selectAgain = "SELECT " + callColumns + claimedColumns + " FROM (SELECT " + callOwn +
-		" FROM outdial.flights c WHERE c.org = $1 AND c.id = ANY($2) UNION ALL SELECT " + callOver +
-		" FROM outdial.calls c WHERE c.org = $1 AND c.id = ANY($2)) c" + callParents + claimedParents
+	selectExisting = "SELECT c.id, c.owner FROM " + callsFlying + " UNION ALL SELECT c.id, c.owner FROM " + callsOver
+
+	selectAgain = "SELECT " + callColumns + claimedColumns + " FROM (SELECT " + callOwn + " FROM " + callsFlying +
+		" UNION ALL SELECT " + callOver + " FROM " + callsOver + ") c" + callParents + claimedParents
 )
 
 // askExisting asks which of the claims an earlier try has written. Where there was none, no id may be that of a call

@@ -47,7 +47,8 @@ type Config struct {
 	NoHints bool
 
 	// Timeout bounds each method, with all that it waits for: a connection, a lock, the server.
-	// 0: 10 seconds. The server ends what takes longer, also when it hears no more of this process.
+	// 0: 10 seconds. The server ends what takes longer, also when it hears no more of this process. All nodes should
+	// have about the same: it also says for how long a dead node's last step is waited for.
 	Timeout time.Duration
 
 	// Logger gets what the store had to repair, and how listening fares. Nil discards.

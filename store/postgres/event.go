@@ -51,18 +51,18 @@ const (
 	eventColumns = "c.id, c.batch, c.idx, c.attempt, c.owner, c.dispatched_at, " +
 		"c.hang_up_at IS NOT NULL, c.status, false, " + callTexts
 
-	selectEventCalls = "SELECT " + eventColumns + `
-	FROM outdial.flights c WHERE c.org = $1 AND c.id = ANY($2)`
+	selectEventCalls = "SELECT " + eventColumns + " FROM " + callsFlying
 
-	// Those that are known are read again where the organisation is not at the revision of which that is true.
+	// Those that are known are read again where the organisation is not at the revision of which that is true. They are
+	// looked up as in flightAt.
 	selectKnownCalls = "SELECT " + eventColumns + `
 	FROM (SELECT unnest($2::integer[]) AS batch, unnest($3::integer[]) AS idx) v
-	JOIN outdial.flights c ON c.org = $1 AND c.batch = v.batch AND c.idx = v.idx
+	CROSS JOIN LATERAL (SELECT ` + callOwn + ` FROM outdial.flights c
+		WHERE c.org = $1 AND c.batch = v.batch AND c.idx = v.idx OFFSET 0) c
 	WHERE (SELECT o.rev FROM outdial.organisations o WHERE o.org = $1) <> $4 OR pg_postmaster_start_time() <> $5`
 
 	selectEndedCalls = "SELECT c.id, c.batch, c.idx, c.attempt, c.owner, c.dispatched_at, " +
-		"c.hang_up_at IS NOT NULL, " + callFields + `
-	FROM outdial.calls c WHERE c.org = $1 AND c.id = ANY($2)`
+		"c.hang_up_at IS NOT NULL, " + callFields + " FROM " + callsOver
 )
 
 // askCalls asks for the calls that the events are about. One that is over takes no event, but a replay must know it: it

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -27,12 +28,15 @@ func (s *Store) Hints(ctx context.Context) <-chan string {
 		close(out)
 		return out
 	}
-	l := &listener{Store: s, out: out}
+	l := newListener(s, out)
 	go func() {
 		defer s.running.Done()
 		defer close(out)
 		ctx, cancel := s.untilClosed(ctx)
+		var telling sync.WaitGroup
+		defer telling.Wait()
 		defer cancel()
+		telling.Go(func() { l.tell(ctx) })
 		l.run(ctx)
 	}()
 	return out
@@ -43,6 +47,7 @@ const (
 	probeTimeout  = 5 * time.Second
 	quietLimit    = 10 * time.Second // a connection that is silent for that long is asked whether it lives
 	relistenAfter = time.Second
+	reprobeAfter  = time.Minute // where notifications do not get through
 )
 
 // untilClosed is ctx, ended when the store is closed as well.
@@ -65,7 +70,11 @@ type listener struct {
 	*Store
 
 	out    chan string
-	missed bool // hints, because nobody took them
+	missed chan struct{} // has one when hints were missed, because nobody took them
+}
+
+func newListener(s *Store, out chan string) *listener {
+	return &listener{Store: s, out: out, missed: make(chan struct{}, 1)}
 }
 
 var (
@@ -73,20 +82,30 @@ var (
 	errPooler = errors.New("another process of the server answers than the one that was connected to: this is a pooler")
 )
 
-// run listens, and again when the connection breaks, until ctx ends or it turns out to be of no use.
+// run listens, and again when the connection breaks, until ctx ends or it turns out to be of no use. What swallows
+// notifications may be gone later, or have been a server in distress.
 func (l *listener) run(ctx context.Context) {
-	for {
+	for deaf := false; ; {
 		err := l.listen(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		if errors.Is(err, errDeaf) || errors.Is(err, errPooler) {
+		after := relistenAfter
+		switch {
+		case errors.Is(err, errPooler):
 			l.log.Info("postgres: not listening", "reason", err)
 			<-ctx.Done()
 			return
+		case errors.Is(err, errDeaf):
+			if !deaf {
+				l.log.Info("postgres: not listening", "reason", err)
+			}
+			deaf, after = true, reprobeAfter
+		default:
+			l.log.Warn("postgres: listening again", "error", err)
+			deaf = false
 		}
-		l.log.Warn("postgres: listening again", "error", err)
-		if pause(ctx, relistenAfter) != nil {
+		if pause(ctx, after) != nil {
 			return
 		}
 	}
@@ -95,9 +114,7 @@ func (l *listener) run(ctx context.Context) {
 func (l *listener) listen(ctx context.Context) error {
 	connecting, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()
-	config := l.pool.Config().ConnConfig.Copy()
-	config.OnNotification = nil // they are waited for
-	conn, err := pgx.ConnectConfig(connecting, config)
+	conn, err := l.connect(connecting)
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
@@ -123,6 +140,19 @@ func (l *listener) listen(ctx context.Context) error {
 	}
 }
 
+// connect makes a connection as the pool does, whose host may have a say in it: in a password that is for a while.
+func (l *listener) connect(ctx context.Context) (*pgx.Conn, error) {
+	pool := l.pool.Config()
+	config := pool.ConnConfig.Copy()
+	if pool.BeforeConnect != nil {
+		if err := pool.BeforeConnect(ctx, config); err != nil {
+			return nil, err
+		}
+	}
+	config.OnNotification = nil // they are waited for
+	return pgx.ConnectConfig(ctx, config)
+}
+
 // direct returns errPooler where it is no server that was connected to. In transaction mode LISTEN would stay with a
 // connection of the server, and every client that got it would be sent what is notified.
 func direct(ctx context.Context, conn *pgx.Conn) error {
@@ -143,11 +173,11 @@ const probePrefix = "probe "
 // probe has a notification sent the way that others send them, and waits for it.
 func (l *listener) probe(ctx context.Context, conn *pgx.Conn) error {
 	payload := probePrefix + rand.Text()
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
-	defer cancel()
-	if err := l.notify(ctx, []string{payload}); err != nil {
+	if err := l.bounded(ctx, func(ctx context.Context) error { return l.notify(ctx, []string{payload}) }); err != nil {
 		return fmt.Errorf("probe: %w", err)
 	}
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout) // from when it was sent, which may have taken its time
+	defer cancel()
 	for {
 		n, err := conn.WaitForNotification(ctx)
 		switch {
@@ -196,13 +226,30 @@ func (l *listener) receive(payload string) {
 
 // hint never waits: whoever does not keep up is told that something is missing, as soon as there is room.
 func (l *listener) hint(org string) {
-	if l.missed {
-		org = ""
-	}
 	select {
 	case l.out <- org:
-		l.missed = false
+		return
 	default:
-		l.missed = true
+	}
+	select {
+	case l.missed <- struct{}{}:
+	default: // it is told of behind this one as well
+	}
+}
+
+// tell tells of what was missed. What is missed while it waits for room is told of once more: the reader may have taken
+// this one before.
+func (l *listener) tell(ctx context.Context) {
+	for {
+		select {
+		case <-l.missed:
+		case <-ctx.Done():
+			return
+		}
+		select {
+		case l.out <- "":
+		case <-ctx.Done():
+			return
+		}
 	}
 }

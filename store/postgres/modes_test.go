@@ -75,9 +75,7 @@ func TestErrorsTellNoPhoneNumbers(t *testing.T) {
 		conn.Release()
 	}
 	_, err = s.CreateBatch(t.Context(), src.batch("org_1"), people(3))
-	require.ErrorContains(t, err, "pgx could not encode an argument: error preprocessing batch (build): failed to encode args[")
-	require.NotContains(t, err.Error(), "0x")
-	require.NotContains(t, err.Error(), "1415")
+	require.NoError(t, err, "phone numbers and metadata are not pgx's to encode")
 	_, err = s.Advance(t.Context(), store.Step{
 		Org: "org_1", Owner: "node_1", Now: time.Now(), Limit: 9, Claims: []store.Claim{src.claim(b, 1)},
 	})

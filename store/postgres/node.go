@@ -21,6 +21,10 @@ type node struct {
 const (
 	selectLease = "SELECT n.key, n.dialled FROM outdial.nodes n WHERE n.id = $1 AND n.expires_at > clock_timestamp()"
 
+	// A lease is renewed behind the lock of its node's row, which a takeover has as well: an UPDATE that has found that
+	// the lease runs, and waits for the row then, does not look again behind somebody who has changed nothing of it.
+	lockNode = "SELECT FROM outdial.nodes n WHERE n.id = $1 FOR NO KEY UPDATE"
+
 	renewLease = `UPDATE outdial.nodes SET regions = $2, carriers = $3, started_at = $4, shares = $6, beat = $7,
 	expires_at = clock_timestamp() + $5::bigint * interval '1 microsecond'
 	WHERE id = $1 AND expires_at > clock_timestamp() AND beat <= $7 RETURNING key`
@@ -47,11 +51,10 @@ const (
 
 	// Whether a lease has run out, since it was found that none of those before had left a call behind.
 	selectExpired = `SELECT EXISTS (SELECT FROM outdial.nodes n WHERE n.dialled
-		AND n.expires_at <= (SELECT clock_timestamp()) AND n.expires_at > (SELECT least($1::timestamptz, ` + longAgo + `)))`
+		AND n.expires_at <= (SELECT clock_timestamp())
+		AND n.expires_at > (SELECT least($1::timestamptz, clock_timestamp() - $2::bigint * interval '1 microsecond')))`
 
-	// Before that a step may be under way which began while the lease ran.
-	longAgo       = "clock_timestamp() - interval '1 minute'"
-	selectLongAgo = "SELECT " + longAgo
+	selectLongAgo = "SELECT clock_timestamp() - $1::bigint * interval '1 microsecond'"
 
 	// It reads all calls in flight. It is one statement, as whoever takes calls over tells so before: who is not lapsed
 	// any more, since its calls were taken over, is listed beside one that has told it.
@@ -61,6 +64,13 @@ const (
 	WHERE n.key IN (SELECT DISTINCT c.owner FROM outdial.flights c) AND n.expires_at <= (SELECT now FROM clock)`
 	nodeColumns = "n.id, n.regions, n.carriers, n.shares, n.started_at, n.expires_at, n.beat"
 )
+
+// underWay is for how long a step may be under way that began while its node's lease ran. Each of its statements may
+// take as long as the timeout, and is one of the few that wait for somebody.
+func (s *Store) underWay() time.Duration {
+	const least, statements = time.Minute, 6
+	return max(least, statements*s.timeout)
+}
 
 // lease asks for the node of that id. Its key stays 0 if it has no lease.
 func (t *trip) lease(into *node, id string) {
@@ -108,6 +118,7 @@ func (w *work) heartbeat(ctx context.Context, n store.Node, lease time.Duration)
 		raw(n.ID), rawsOrNull(n.Regions), rawsOrNull(n.Carriers), moment(n.StartedAt), lease.Microseconds(), n.Shares, n.Beat,
 	}
 	t := w.begin(beginWrite)
+	t.ask(lockNode, raw(n.ID))
 	t.find(nil, renewLease, args, []any{&key})
 	t.find(nil, selectOvertaken, []any{raw(n.ID), n.Beat}, []any{&key})
 	t.find(&fresh, newLease, args, []any{&key})
@@ -146,7 +157,8 @@ func (s *Store) Nodes(ctx context.Context) ([]store.Node, error) {
 		err := s.peers.do(ctx, "", func(ctx context.Context) error {
 			return s.read(ctx, func(t *trip) {
 				t.nodes(&out, selectLive)
-				t.find(nil, selectExpired, []any{s.noneLapsed.Load()}, []any{&expired})
+				t.find(nil, selectExpired, []any{s.noneLapsed.Load(), s.underWay().Microseconds()},
+					[]any{&expired})
 			})
 		})
 		if err == nil && expired {
@@ -165,7 +177,7 @@ func (s *Store) lapsedToo(ctx context.Context) (out []store.Node, err error) {
 	var before pgtype.Timestamptz
 	err = s.lapsed.do(ctx, "", func(ctx context.Context) error {
 		return s.read(ctx, func(t *trip) {
-			t.find(nil, selectLongAgo, nil, []any{&before})
+			t.find(nil, selectLongAgo, []any{s.underWay().Microseconds()}, []any{&before})
 			t.nodes(&out, selectNodes)
 		})
 	})

@@ -26,6 +26,7 @@ type planNode struct {
 	Index   string  `json:"Index Name"`             //nolint:tagliatelle // the server's name
 	Table   string  `json:"Relation Name"`          //nolint:tagliatelle // the server's name
 	Loops   float64 `json:"Actual Loops"`           //nolint:tagliatelle // the server's name
+	Rows    float64 `json:"Actual Rows"`            //nolint:tagliatelle // the server's name, of a loop
 	Removed float64 `json:"Rows Removed by Filter"` //nolint:tagliatelle // the server's name
 	Hit     int     `json:"Shared Hit Blocks"`      //nolint:tagliatelle // the server's name
 	Read    int     `json:"Shared Read Blocks"`     //nolint:tagliatelle // the server's name

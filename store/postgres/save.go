@@ -25,6 +25,14 @@ const (
 	startedNow = "CASE WHEN $10::timestamptz[] IS NULL THEN f.started_at ELSE v.started END"
 	endedNow   = "CASE WHEN $11::timestamptz[] IS NULL THEN f.ended_at ELSE v.ended END"
 
+	// Each flight is looked up behind what names it, lateral: a plan that was made while there were few flights would walk
+	// all of the organisation's, and unnest the arrays again for each. Whoever writes to flights has the organisation's
+	// row, which the transaction has before the statement begins. So the place at which that sees a flight is where it is,
+	// and stays.
+	flightAt = ` CROSS JOIN LATERAL (SELECT q.ctid AS place FROM outdial.flights q
+		WHERE q.org = $1 AND q.batch = v.batch AND q.idx = v.idx OFFSET 0) at
+		WHERE f.ctid = at.place AND f.owner = $2`
+
 	updateFlights = `WITH went AS (
 		UPDATE outdial.flights f SET status = v.status, end_reason = coalesce(v.reason, f.end_reason),
 			rang_at = ` + rangNow + `, started_at = ` + startedNow + `, ended_at = ` + endedNow + `,
@@ -32,8 +40,7 @@ const (
 			tries = coalesce(v.tries, f.tries), details = coalesce(v.details, f.details),
 			rev = CASE WHEN v.rev > 0 THEN v.rev ELSE f.rev END,
 			updated_at = CASE WHEN v.rev > 0 THEN $3 ELSE f.updated_at END
-		FROM (SELECT ` + unnestChanged + `) v
-		WHERE f.org = $1 AND f.owner = $2 AND f.batch = v.batch AND f.idx = v.idx
+		FROM (SELECT ` + unnestChanged + `) v` + flightAt + `
 		RETURNING f.idx)
 	SELECT 1 / ((SELECT count(*) FROM went) = $17 AND ` + leased + `)::integer`
 
@@ -43,8 +50,7 @@ const (
 		DELETE FROM outdial.flights f
 		USING (SELECT ` + unnestChanged + `, unnest($18::boolean[]) AS unplaced, unnest($19::boolean[]) AS stray,
 			unnest($20::smallint[]) AS rest, unnest($21::bytea[]) AS call, unnest($22::smallint[]) AS told,
-			unnest($23::bytea[]) AS complaint) v
-		WHERE f.org = $1 AND f.owner = $2 AND f.batch = v.batch AND f.idx = v.idx
+			unnest($23::bytea[]) AS complaint) v` + flightAt + `
 		RETURNING f.batch, f.idx, f.id, f.attempt, f.dispatched_at, f.hang_up_at, f.caller, v.status, v.rev,
 			coalesce(v.reason, f.end_reason) AS reason, ` + rangNow + ` AS rang, ` + startedNow + ` AS started,
 			` + endedNow + ` AS ended, coalesce(v.carrier, f.carrier) AS carrier, coalesce(v.ref, f.ref) AS ref,
