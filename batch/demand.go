@@ -30,6 +30,7 @@ const (
 type share struct {
 	me     string
 	others int // their shares, together
+	tell   int // how many tell of one
 	all    place
 	needy  place      // among those that need some
 	need   int        // the most that one of them needs
@@ -71,9 +72,11 @@ func shareOf(carrier, me string, nodes []store.Node) share {
 		i := slices.Index(n.Carriers, carrier)
 		if i < 0 {
 			s.others += keptBy(n, marked)
+			s.tell++
 			continue
 		}
 		t := toldBy(n, i)
+		s.tell++
 		s.others += t.share
 		if n.Lapsed { // it keeps what it had, and asks for nothing
 			continue

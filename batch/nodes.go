@@ -216,9 +216,9 @@ func (c *carrier) settle(s share, now time.Time) (news bool) {
 // begins here before enough of them have ended. It is not for who takes calls over, who keeps everything from others
 // and uses none of it.
 func (c *carrier) makeRoom(s share) {
-	const half = 2 // of a channel: parts are rounded
 	over := c.share + s.others - whole
-	if c.most > 0 && over > whole/(half*c.most) && !s.takeover && !s.announced {
+	rounding := 1 + s.tell // each tells whole parts of what its calls use
+	if c.most > 0 && over > rounding && !s.takeover && !s.announced {
 		c.setShare(max(c.share-over, 0))
 	}
 }

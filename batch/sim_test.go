@@ -60,7 +60,7 @@ func TestSimReplays(t *testing.T) {
 	pool := &simPool{}
 	defer pool.close()
 	for n := range uint64(max(12, *simSeeds/10)) {
-		seed := *simBase + n + 1
+		seed := seedOf(*simBase, n+1)
 		first, again := traceOf(seed, pool), traceOf(seed, pool)
 		require.NotEmpty(t, first)
 		if first != again {
@@ -127,7 +127,7 @@ func (r *simRun) play() {
 				if r.length == 0 && n > int64(r.seeds) || r.length != 0 && time.Since(began) > r.length {
 					break
 				}
-				r.one(r.base+uint64(n), pool, seen)
+				r.one(seedOf(r.base, uint64(n)), pool, seen)
 			}
 			r.mu.Lock()
 			r.seen.add(seen)
@@ -135,6 +135,15 @@ func (r *simRun) play() {
 		})
 	}
 	all.Wait()
+}
+
+// seedOf returns the n-th seed of a run: in every third play what usually stays changes too.
+func seedOf(base, n uint64) uint64 {
+	const every = 3
+	if n%every == 0 {
+		return (base + n) | changing
+	}
+	return base + n
 }
 
 func (r *simRun) one(seed uint64, pool *simPool, seen *sometimes) {

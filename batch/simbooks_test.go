@@ -28,28 +28,37 @@ func (l *simLedger) begun(d *simDial, call dialer.Call) {
 }
 
 // channels judges how many channels of a carrier are used by calls in flight, whosever they are and whether or not
-// their node still lives.
+// their node still lives. Where its channels have changed, see counts.
 func (l *simLedger) channels(d *simDial) {
-	most, used := d.c.limits.Channels, 0
-	if most == 0 {
+	used := 0
+	if d.c.limits.Channels == 0 {
 		return
+	}
+	most := d.c.largestSince(d.call.plan.knew).Channels
+	if most > d.c.limits.Channels {
+		l.w.seen.branch(unknowingCall)
 	}
 	l.begunAt[d.c.name] = slices.DeleteFunc(l.begunAt[d.c.name], func(c *simCall) bool { return c.over || c.dial.c != d.c })
 	for _, c := range l.begunAt[d.c.name] {
-		used += c.channels(l)
+		if d.counts(c, most) {
+			used += c.channels(l)
+		}
+	}
+	if n := len(d.c.former); n > 0 && d.c.former[n-1].Channels > most && d.call.plan.knew == n {
+		l.w.seen.branch(beganAfterLowering)
 	}
 	if used <= most {
 		return
 	}
 	for _, c := range l.begunAt[d.c.name] {
-		l.w.tell("%s is %s's, %s began it, for %d units", c.id, c.owner, c.claimer, c.channels(l))
+		l.w.tell("%s is %s's, %s began it, for %d units, counted: %v", c.id, c.owner, c.claimer, c.channels(l), d.counts(c, most))
 	}
 	for _, s := range l.w.slots {
 		if s.proc != nil {
 			s.proc.describe()
 		}
 	}
-	l.fail("%d channels of %s are used, which has %d", used, d.c.name, most)
+	l.fail("%d channels of %s are used, of which %s was to know that it has %d", used, d.c.name, d.p.name, most)
 }
 
 // channels is how many of its carrier's it uses.

@@ -19,7 +19,10 @@ type simCarrier struct {
 	keeps   bool // calls whose process is gone go on
 	pace    simPace
 	limits  dialer.Limits
+	former  []dialer.Limits // that it had before, one for each change
+	told    map[string][]simTold
 	down    bool
+	wasDown int64                 // when it last was
 	breaks  bool                  // every call breaks down
 	records map[string]*simRecord // by call id
 }
@@ -41,8 +44,8 @@ func (w *simWorld) newCarriers() []*simCarrier {
 	var all []*simCarrier
 	for i, name := range []string{"east", "west"} {
 		all = append(all, &simCarrier{
-			w: w, name: name, index: i, resumes: w.prof.resumes[i], keeps: w.prof.keeps[i], records: map[string]*simRecord{},
-			limits: dialer.Limits{Channels: w.prof.channels, CPS: w.prof.cps, Burst: w.prof.burst},
+			w: w, name: name, index: i, resumes: w.prof.resumes[i], keeps: w.prof.keeps[i], records: map[string]*simRecord{}, told: map[string][]simTold{},
+			limits: dialer.Limits{Channels: w.prof.channels[i], CPS: w.prof.cps, Burst: w.prof.burst},
 		})
 	}
 	return all

@@ -84,6 +84,9 @@ func (w *simWorld) createBatch(n int) {
 		Weight: w.rng.IntN(4), RingTimeout: pick(w.rng, 0, 20*time.Second, 30*time.Second),
 		MaxDuration: pick(w.rng, time.Minute, 3*time.Minute, 10*time.Minute), Paused: w.chance(8),
 	}
+	if w.prof.regions {
+		r.Region = pick(w.rng, "US", "EU")
+	}
 	if w.chance(2) {
 		r.Target = 1 + w.rng.IntN(max(o.limit, 1))
 	}

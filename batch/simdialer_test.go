@@ -13,6 +13,7 @@ type simDialer struct {
 	p      *simProc
 	c      *simCarrier
 	number int // of those of the process
+	knows  int // the changes of the carrier's limits that the engine was told of
 }
 
 // simResumer is the dialer of a carrier that goes on with calls.
@@ -23,7 +24,10 @@ var (
 	errSimUnasked = errors.New("the carrier does not answer")
 )
 
-func (d *simDialer) Limits() dialer.Limits { return d.c.limits }
+func (d *simDialer) Limits() dialer.Limits {
+	d.knows = len(d.c.former)
+	return d.c.limits
+}
 
 func (d *simDialer) Dial(ctx context.Context, call dialer.Call, report func(dialer.Progress)) (dialer.Outcome, error) {
 	w := d.p.w
@@ -31,7 +35,7 @@ func (d *simDialer) Dial(ctx context.Context, call dialer.Call, report func(dial
 	d.p.beginDial(dial)
 	defer d.p.endDial(dial)
 	w.ledger.begun(dial, call)
-	w.ledger.paced(d.p, d.c)
+	w.ledger.paced(dial)
 	s := d.c.drawScript(&call)
 	if w.telling() {
 		w.tell("%s dials %s over %s", d.p.name, call.ID, d.c.name)

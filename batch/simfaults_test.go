@@ -1,9 +1,6 @@
 package batch
 
 import (
-	"context"
-	"errors"
-	"slices"
 	"time"
 
 	"github.com/outdial/outdial/dialer"
@@ -28,6 +25,9 @@ func (w *simWorld) beginFaults() {
 		{carrierDown, 15 * time.Minute, w.carrierGoesDown},
 		{limitChanges, 3 * time.Minute, w.changeLimit},
 		{directoryFails, 15 * time.Minute, w.directoryGoesDown},
+		{channelsChange, 6 * time.Minute, w.changeChannels},
+		{paceChanges, 10 * time.Minute, w.changePace},
+		{numberChanges, 5 * time.Minute, w.changeNumber},
 	} {
 		if w.prof.on[f.kind] {
 			w.again(f.kind, w.prof.scaled(f.every)/time.Duration(w.prof.storm), f.do)
@@ -157,6 +157,7 @@ func (w *simWorld) restartOne() {
 	if p := w.someProc(); p != nil {
 		w.seen.fault(nodeRestart)
 		p.askToStop()
+		p.swapAtTheEnd()
 	}
 }
 
@@ -212,6 +213,20 @@ func (w *simWorld) swapOne() {
 	p.swap(keep)
 }
 
+// swapAtTheEnd has a process that stops get another dialer when it has let go of its calls.
+func (p *simProc) swapAtTheEnd() {
+	w := p.w
+	if w.prof.on[swapStopping] {
+		c := w.carriers[w.rng.IntN(len(w.carriers))]
+		w.do(max(w.prof.drain, 0)+w.between(0, 2*w.prof.grace), func() {
+			if !p.dead {
+				w.seen.fault(swapStopping)
+				p.renew(c)
+			}
+		})
+	}
+}
+
 // swap gives it the dialers that it should have.
 func (p *simProc) swap(keep map[string]dialer.Dialer) {
 	w := p.w
@@ -229,10 +244,24 @@ func (w *simWorld) carrierGoesDown() {
 	w.seen.fault(carrierDown)
 	c.down = true
 	if w.prof.on[carrierReplyLost] && w.chance(3) {
-		c.down, c.breaks = false, true
+		c.answers()
+		c.breaks = true
 	}
 	w.tell("%s is down, or breaks its calls: %t", c.name, c.breaks)
-	w.do(w.between(5*time.Second, 5*time.Minute), func() { c.down, c.breaks = false, false; w.tell("%s is up", c.name) })
+	w.do(w.between(5*time.Second, 5*time.Minute), c.comeUp)
+}
+
+func (c *simCarrier) comeUp() {
+	c.answers()
+	c.breaks = false
+	c.w.tell("%s is up", c.name)
+}
+
+// answers has it be down no more.
+func (c *simCarrier) answers() {
+	if c.down {
+		c.down, c.wasDown = false, c.w.now
+	}
 }
 
 func (w *simWorld) changeLimit() {
@@ -247,93 +276,4 @@ func (w *simWorld) directoryGoesDown() {
 	o.down = true
 	w.tell("the directory of %s is down", o.name)
 	w.do(w.between(time.Second, 5*time.Minute), func() { o.recover(w) })
-}
-
-// simOrg is what the directory knows of an organisation.
-type simOrg struct {
-	name   string
-	limit  int
-	number Number
-	down   bool
-	seenAt int64 // when the directory last failed or was slow
-	limits []limitSince
-}
-
-type limitSince struct {
-	at    int64
-	limit int
-}
-
-func (o *simOrg) setLimit(w *simWorld, limit int) {
-	o.limit = limit
-	o.limits = append(o.limits, limitSince{w.now, limit})
-	w.tell("the limit of %s is %d", o.name, limit)
-}
-
-func (o *simOrg) recover(w *simWorld) {
-	o.down, o.seenAt = false, w.now
-	w.tell("the directory of %s is up", o.name)
-}
-
-// most returns the highest limit that was in force at some moment since.
-func (o *simOrg) most(since int64) int {
-	most := o.limit
-	for _, l := range slices.Backward(o.limits) {
-		most = max(most, l.limit)
-		if l.at <= since {
-			break
-		}
-	}
-	return most
-}
-
-var errSimDirectory = errors.New("the directory cannot be reached")
-
-// simDirectory is the directory as a process reaches it.
-type simDirectory struct{ p *simProc }
-
-func (d *simDirectory) org(ctx context.Context, name string) (*simOrg, error) {
-	w := d.p.w
-	for _, o := range w.orgs {
-		if o.name != name {
-			continue
-		}
-		if w.faults.active && w.prof.on[directorySlow] && w.chance(20) {
-			w.seen.fault(directorySlow)
-			o.seenAt = w.now
-			if !(simSystem{d.p}).sleep(ctx, w.between(0, 2*w.prof.storeTimeout)) {
-				panic(errKilled)
-			}
-			o.seenAt = w.now
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-		}
-		if o.down {
-			o.seenAt = w.now
-			return nil, errSimDirectory
-		}
-		return o, nil
-	}
-	return nil, ErrNotFound
-}
-
-func (d *simDirectory) Organisation(ctx context.Context, name string) (Organisation, error) {
-	o, err := d.org(ctx, name)
-	if err != nil {
-		return Organisation{}, err
-	}
-	return Organisation{ConcurrencyLimit: o.limit}, nil
-}
-
-func (d *simDirectory) Agent(_ context.Context, _, id string) (dialer.Agent, error) {
-	return dialer.Agent{ID: id}, nil
-}
-
-func (d *simDirectory) Number(ctx context.Context, name, _ string) (Number, error) {
-	o, err := d.org(ctx, name)
-	if err != nil {
-		return Number{}, err
-	}
-	return o.number, nil
 }

@@ -27,7 +27,8 @@ type simLedger struct {
 	asked, got map[*simBatch]int // scratch of weighed
 	scratch    []*simBatch       // of advanced
 
-	begunAt map[string][]*simCall // calls that were given to a dialer of a carrier, those that are not over among them
+	plans   map[planner][2]simPlan // of each loop's latest step
+	begunAt map[string][]*simCall  // calls that were given to a dialer of a carrier, those that are not over among them
 }
 
 // simBatch is what is true of a batch.
@@ -46,6 +47,7 @@ type simBatch struct {
 	queue     simQueue
 	retried   int // times
 	agent     string
+	region    string
 	weight    int
 	scheduled bool
 	putBack   int64            // when somebody was last queued again
@@ -70,35 +72,27 @@ type simCall struct {
 	stranded bool     // a carrier refused it, and it is not at another one yet
 	asked    []string // carriers that were asked to place it
 	dial     *simDial // that it was given to last by who claimed it
+	plan     simPlan  // by which it was to begin there
+	adopted  int64    // when it was last taken over
 }
 
 func newSimLedger(w *simWorld) *simLedger {
 	return &simLedger{
 		w: w, batches: map[string]*simBatch{}, calls: map[string]*simCall{},
 		flying: map[string]int{}, leases: map[string]int64{}, beats: map[string]int64{},
-		revs: map[planner]int64{}, asked: map[*simBatch]int{}, got: map[*simBatch]int{}, begunAt: map[string][]*simCall{},
+		revs: map[planner]int64{}, plans: map[planner][2]simPlan{},
+		asked: map[*simBatch]int{}, got: map[*simBatch]int{}, begunAt: map[string][]*simCall{},
 	}
 }
 
 func (l *simLedger) fail(format string, args ...any) { l.w.fail(format, args...) }
-
-func (l *simLedger) org(name string) *simOrg {
-	for _, o := range l.w.orgs {
-		if o.name == name {
-			return o
-		}
-	}
-	return nil
-}
-
-func (l *simLedger) units(org string) int { return l.org(org).number.channels() }
 
 // created tells of a batch that exists.
 func (l *simLedger) created(b store.Batch) {
 	if l.batches[b.ID] == nil {
 		k := &simBatch{org: b.Org, id: b.ID, size: b.Counts.Scheduled(), target: b.Target, accepted: make([]int, b.Counts.Scheduled())}
 		k.paused, k.scheduled = !b.PausedAt.IsZero(), !b.ScheduledAt.IsZero()
-		k.agent, k.weight, k.queue = b.AgentID, b.Weight, newSimQueue(k.size)
+		k.agent, k.region, k.weight, k.queue = b.AgentID, b.Region, b.Weight, newSimQueue(k.size)
 		l.batches[b.ID] = k
 		l.order = append(l.order, k)
 		l.open++
@@ -175,7 +169,7 @@ func (l *simLedger) changed(p *simProc, b store.Batch, c store.Change) {
 }
 
 // leased tells that a heartbeat arrived. One that was overtaken is to change nothing, neither shares nor the lease.
-func (l *simLedger) leased(node *store.Node, lease time.Duration) {
+func (l *simLedger) leased(node *store.Node, knew [2]int, lease time.Duration) {
 	if until, known := l.leases[node.ID]; known && until <= l.w.now {
 		l.fail("%s renewed a lease that had run out", node.ID)
 	}
@@ -184,6 +178,7 @@ func (l *simLedger) leased(node *store.Node, lease time.Duration) {
 		return
 	}
 	l.leases[node.ID], l.beats[node.ID] = l.w.now+int64(lease), node.Beat
+	l.learned(node.ID, knew)
 }
 
 func (l *simLedger) alive(node string) bool { return l.leases[node] > l.w.now }
@@ -196,6 +191,7 @@ func (l *simLedger) issued(p *simProc, s *store.Step) {
 		}
 	}
 	l.crowded(p, s)
+	l.planned(p, s)
 	if len(s.Claims) == 0 {
 		return
 	}
@@ -236,6 +232,8 @@ func (l *simLedger) advanced(p *simProc, s *store.Step, res *store.Advanced) {
 	for _, k := range claimed {
 		k.served[p.slot.index] = s.Owner
 		switch {
+		case !p.slot.serves(k):
+			l.fail("batch %s is of %s, and recipients of it were claimed by %s, which serves %v", k.id, k.region, s.Owner, p.slot.regions())
 		case k.cancelled:
 			l.fail("batch %s is cancelled, and recipients of it were claimed", k.id)
 		case k.paused:
@@ -260,6 +258,7 @@ func (l *simLedger) claimed(s *store.Step, c *store.Call) {
 	k.flying++
 	l.flying[k.org]++
 	call := &simCall{id: c.ID, batch: k, index: c.Index, owner: s.Owner, claimer: s.Owner, carrier: c.Carrier}
+	call.plan = l.planOf(s, c.Carrier)
 	l.calls[c.ID] = call
 	l.w.clients.latest = append(l.w.clients.latest, call)
 }
@@ -283,6 +282,7 @@ func (l *simLedger) applied(s *store.Step, ev *store.Event) {
 	}
 	if ev.Carrier != "" {
 		c.carrier, c.stranded = ev.Carrier, false
+		c.plan = l.planOf(s, c.carrier)
 		l.w.seen.branch(movedOn)
 	} else if len(ev.Tries) > 0 {
 		c.stranded = true
@@ -309,6 +309,7 @@ func (l *simLedger) ended(c *simCall, ev *store.Event) {
 		l.fail("%s ended as %v/%s while it goes on at %s", c.id, ev.Status, c.reason, c.rec.c.name)
 	}
 	l.endedUnknown(c)
+	l.resumedToAnEnd(c, ev)
 	c.requeued(ev.Status)
 	if ev.Status == fsm.Queued {
 		c.batch.putBack = l.w.now

@@ -3,54 +3,70 @@ package batch
 import (
 	"time"
 
+	"github.com/outdial/outdial/dialer"
 	"github.com/outdial/outdial/store"
 )
 
 // simPace judges how fast calls begin at a carrier, whoever calls. In no second more may begin than its pace and its
 // burst together; and in no window of any length more than the pace times its length, the burst, and one more for
 // each node but the first, as a node cannot begin less than a call at a time; and what comes into the bucket while
-// the store takes as long as it usually does. For the latter it is a bucket that leaks as fast as the carrier takes
-// calls and that each call fills by one.
+// the store takes as long as it usually does. For the latter it is a bucket that fills as fast as the carrier takes
+// calls and from which each call takes one. What is in it stays when the pace changes, as far as it has room.
 type simPace struct {
 	at     int64
-	level  float64
-	latest []int64 // when each call of the latest second began
+	begun  bool
+	room   float64       // what is in the bucket
+	limits dialer.Limits // by which it was filled last
+	latest []int64       // when each call of the latest second began
+
+	before dialer.Limits // by which it was filled before
+	until  int64         // when that was last so
 }
 
-// burst is how many calls the carrier takes in one instant.
-func (c *simCarrier) burst() float64 {
-	const tenth = 10
-	if c.limits.Burst > 0 {
-		return float64(c.limits.Burst)
+// bucket is how much the bucket of all nodes together holds.
+func (w *simWorld) bucket(l dialer.Limits) float64 {
+	return float64(l.Burst) + float64(len(w.slots)-1) + l.CPS*usualStep.Seconds()
+}
+
+// fill brings the bucket to the present moment. Where the pace changed meanwhile, nobody knows when it did: then it
+// fills by the faster one.
+func (c *simCarrier) fill() {
+	p, l := &c.pace, c.mostPace()
+	if !p.begun {
+		p.begun, p.limits, p.room = true, l, c.w.bucket(l)
 	}
-	return max(float64(int(c.limits.CPS)/tenth), 1)
-}
-
-// leak brings the bucket to the present moment.
-func (c *simCarrier) leak() {
-	p := &c.pace
-	p.level = max(p.level-time.Duration(c.w.now-p.at).Seconds()*c.limits.CPS, 0)
-	p.at = c.w.now
+	rate := max(l.CPS, p.limits.CPS)
+	if p.limits != l {
+		p.before, p.until = p.limits, c.w.now
+	}
+	p.room = min(p.room+time.Duration(c.w.now-p.at).Seconds()*rate, c.w.bucket(l))
+	p.at, p.limits = c.w.now, l
 }
 
 // paced judges a call that an engine hands to its dialer, however long the store took to agree.
-func (l *simLedger) paced(p *simProc, c *simCarrier) {
-	if c.limits.CPS == 0 {
+func (l *simLedger) paced(d *simDial) {
+	c, p := d.c, &d.c.pace
+	if c.limits.CPS == 0 || d.call == nil {
 		return
 	}
-	c.leak()
-	if c.pace.level > 0 {
+	if c.fill(); d.usedLate(p.limits) {
+		return
+	}
+	most := l.w.bucket(p.limits)
+	if p.room < most {
 		l.w.seen.branch(pacedStart)
 	}
-	c.pace.level++
 	const rounding = 1e-3
-	most := c.burst() + float64(len(l.w.slots)-1) + c.limits.CPS*usualStep.Seconds()
-	if c.pace.level > most+rounding {
+	if p.room--; p.room < -rounding {
 		l.fail("%s begins a call at %s, which is %.2f above its pace of %v a second; at most %v may be",
-			p.name, c.name, c.pace.level, c.limits.CPS, most)
+			d.p.name, c.name, most-p.room, p.limits.CPS, most)
 	}
-	if begun, most := c.pace.second(l.w.now), int(c.limits.CPS+c.burst()); begun > most {
-		l.fail("%s begins a call at %s, the %dth within a second; at most %d may be", p.name, c.name, begun, most)
+	atOnce := int(p.limits.CPS + float64(p.limits.Burst))
+	if l.w.now-p.until < int64(time.Second) {
+		atOnce = max(atOnce, int(p.before.CPS+float64(p.before.Burst)))
+	}
+	if begun := p.second(l.w.now); begun > atOnce {
+		l.fail("%s begins a call at %s, the %dth within a second; at most %d may be", d.p.name, c.name, begun, atOnce)
 	}
 }
 

@@ -27,7 +27,7 @@ type simRequests struct {
 	advance    pile[storeCall[store.Step, store.Advanced]]
 	heartbeat  pile[storeCall[beatArgs, none]]
 	adopt      pile[storeCall[adoptArgs, []store.Claimed]]
-	nodes      pile[storeCall[none, []store.Node]]
+	nodes      pile[storeCall[*int64, []store.Node]]
 }
 
 // pile is values that nobody has.

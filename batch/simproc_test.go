@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 )
 
 // maxSlots is the most that there are.
-const maxSlots = 3
+const maxSlots = 8
 
 // simSlot is a place where one process runs after the other, as a supervisor would have it.
 type simSlot struct {
@@ -46,6 +47,9 @@ type simProc struct {
 	claimed  bool                  // recipients, just now
 	troubled int64                 // when it was last kept from its work, or from the store
 	told     [2]int                // its shares of the carriers, as it tells the other nodes
+	plan     [2]simPlan            // what it goes by at the carriers now
+	woke     int64                 // when it was last paused
+	back     [2]int64              // when each carrier was last away from it
 	dials    map[string][]*simDial // by carrier: that were given to it and have not returned
 	orgs     []*orgState           // kept in use, so that what leaks from them is seen
 }
@@ -66,6 +70,7 @@ func (s *simSlot) start() {
 		Random: &simRandom{rng: rand.New(rand.NewPCG(w.seed, uint64(w.procs)))},
 		Logger: slog.New(simLog{p: p}),
 	}
+	cfg.Regions = s.regions()
 	if err := cfg.validate(); err != nil {
 		w.fail("the configuration: %v", err)
 		return
@@ -144,7 +149,7 @@ func (p *simProc) resume() {
 	if p.dead || !p.paused {
 		return
 	}
-	p.paused, p.troubled = false, p.w.now
+	p.paused, p.troubled, p.woke = false, p.w.now, p.w.now
 	p.w.tell("%s goes on", p.name)
 	held := p.held
 	p.held = nil
@@ -171,7 +176,11 @@ func (p *simProc) dialers(keep map[string]dialer.Dialer) map[string]dialer.Diale
 	for _, c := range p.w.carriers {
 		if c == p.without {
 			p.gone[c.name] = p.made
+			p.back[c.index] = math.MaxInt64
 			continue
+		}
+		if p.back[c.index] == math.MaxInt64 {
+			p.back[c.index] = p.w.now
 		}
 		if d := keep[c.name]; d != nil {
 			all[c.name] = d

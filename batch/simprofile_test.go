@@ -44,6 +44,11 @@ const (
 	directoryFails
 	directorySlow
 	limitChanges
+	channelsChange // from here on only where things change that usually do not, see simchanges_test.go
+	paceChanges
+	numberChanges
+	directoryHangs
+	swapStopping
 	faultKinds
 )
 
@@ -56,6 +61,8 @@ func (k faultKind) String() string {
 		"caller not taken", "agent out of reach", "carrier's answer lost", "dialer panics", "dialer hangs",
 		"dialer ignores cancelling", "dialer ignores its time", "report doubled", "reports reversed", "reports missing",
 		"reports late", "directory fails", "directory slow", "limit changed",
+		"channels of a carrier changed", "pace of a carrier changed", "number changed", "directory hangs",
+		"dialers swapped at a node that stops",
 	}[k]
 }
 
@@ -72,10 +79,14 @@ type profile struct {
 
 	poll, lease, drain, grace, storeTimeout, ttl time.Duration
 	maxStep                                      int
-	channels                                     int
+	channels                                     [2]int
+	heaviest                                     int // the most channels that a call needs
 	cps                                          float64
 	burst                                        int
 	resumes, keeps                               [2]bool
+
+	changing bool // what usually stays changes too
+	regions  bool // batches have one each, and not every node serves all
 }
 
 // scaled is a time in the pace of the play.
@@ -90,21 +101,23 @@ func drawProfile(r *rand.Rand) profile {
 		faultTime: time.Duration(20+r.IntN(80)) * m, storm: pick(r, 1, 1, 2, 4),
 		lease: pick(r, 10*s, 30*s, 60*s, 120*s, 120*s, 300*s, 300*s), drain: pick(r, NoDrain, 20*s, 2*m),
 		grace: pick(r, 5*s, 10*s), storeTimeout: pick(r, 5*s, 30*s), ttl: pick(r, 2*s, 5*s, 30*s, 60*s, 90*s, 90*s, 120*s, 120*s),
-		maxStep: pick(r, 3, 50, 500), channels: pick(r, 0, 2, 5, 20), cps: pick(r, 0, 0, 0.2, 0.5, 5),
+		maxStep: pick(r, 3, 50, 500), channels: both(pick(r, 0, 2, 5, 20)), heaviest: 2, cps: pick(r, 0, 0, 0.2, 0.5, 5),
 		burst: pick(r, 0, 0, 3), resumes: [2]bool{r.IntN(3) > 0, r.IntN(3) > 0}, keeps: [2]bool{r.IntN(2) > 0, r.IntN(2) > 0},
 	}
 	p.quick = min(max(p.lease, 15*s), m)
 	p.faultTime = p.scaled(p.faultTime)
 	p.poll = p.lease / time.Duration(2+r.IntN(5))
-	for k := range p.on {
+	for k := range channelsChange {
 		p.on[k] = r.IntN(2) == 0
 	}
 	return p
 }
 
+func both(n int) [2]int { return [2]int{n, n} }
+
 // number is what an organisation calls from.
 func (p *profile) number(r *rand.Rand, carriers []*simCarrier) Number {
-	n := Number{E164: dialer.Phone("+44207946000" + string(rune('0'+r.IntN(10))))}
+	n := Number{AnyRegion: p.regions, E164: dialer.Phone("+44207946000" + string(rune('0'+r.IntN(10))))}
 	for _, c := range carriers {
 		n.Carriers = append(n.Carriers, c.name)
 	}
@@ -114,7 +127,7 @@ func (p *profile) number(r *rand.Rand, carriers []*simCarrier) Number {
 	case 1:
 		n.Carriers = []string{n.Carriers[1], n.Carriers[0]}
 	case 2:
-		n.Channels = 2
+		n.Channels = p.heaviest
 	}
 	return n
 }

@@ -77,7 +77,7 @@ func (l *simLedger) adopted(node string, calls []store.Claimed) {
 		case l.alive(c.owner):
 			l.fail("%s took over %s from %s, whose lease runs", node, c.id, c.owner)
 		default:
-			c.owner = node
+			c.owner, c.adopted = node, l.w.now
 			l.w.seen.branch(tookOver)
 		}
 	}
@@ -112,6 +112,20 @@ func (l *simLedger) endedUnknown(c *simCall) {
 	}
 }
 
+// resumedToAnEnd judges the end of a call that was taken over where its carrier can say what became of it: that is what
+// is to be written. Who owned it has no way to ask where the carrier was down since, or taken away from it, or where it
+// was paused itself until the time was over that it gives its dialer.
+func (l *simLedger) resumedToAnEnd(c *simCall, ev *store.Event) {
+	k, p := l.w.carrier(c.carrier), l.procOf(c.owner)
+	if c.owner == c.claimer || !k.resumes || c.rec == nil || c.reason != dialer.Error || p == nil {
+		return
+	}
+	if k.down || k.wasDown >= c.adopted || p.back[k.index] >= c.adopted || p.woke >= c.adopted {
+		return
+	}
+	l.fail("%s was taken over by %s and ended, its fate unknown (%s), which %s could tell: over %v", c.id, c.owner, ev.Error, k.name, c.rec.over)
+}
+
 // crowded judges that a node begins calls at a carrier only while all that it has there fit into its share, those
 // that it has taken over too.
 func (l *simLedger) crowded(p *simProc, s *store.Step) {
@@ -134,13 +148,17 @@ func (l *simLedger) crowded(p *simProc, s *store.Step) {
 		if adopted > 0 {
 			l.w.seen.branch(beganBesideAdopted)
 		}
-		if most := c.limits.Channels * (p.told[c.index] + 1) / whole; n+adopted > most {
+		k := p.engine.carriers.get(c.name)
+		if k == nil { // it goes on over one that was taken away a moment ago
+			continue
+		}
+		if most := k.most * (p.told[c.index] + 1) / whole; n+adopted > most { // as far as it knows
 			for _, d := range p.dials[c.name] {
 				l.w.tell("a dialer of %s has %s, for %d units, resumed %v, counted %v", p.name, d.call.id, d.units, d.resumed, p.holds(c, d))
 			}
 			p.describe()
 			l.fail("%s begins calls at %s, so that it has %d there and %d that it took over; its share of %d channels is %d",
-				p.name, c.name, n, adopted, c.limits.Channels, most)
+				p.name, c.name, n, adopted, k.most, most)
 		}
 	}
 }

@@ -25,6 +25,7 @@ type (
 	}
 	beatArgs struct {
 		node  store.Node
+		knew  [2]int // of the changes of the carriers' limits
 		lease time.Duration
 	}
 	adoptArgs struct {
@@ -134,7 +135,7 @@ func advance(c *storeCall[store.Step, store.Advanced]) (err error) {
 
 func (n *nodeStore) Heartbeat(ctx context.Context, node store.Node, lease time.Duration) error {
 	n.p.tells(node)
-	_, err := ask(ctx, n, &n.kinds().heartbeat, "heartbeat", beatArgs{node, lease}, func(c *storeCall[beatArgs, none]) error {
+	_, err := ask(ctx, n, &n.kinds().heartbeat, "heartbeat", beatArgs{node, n.p.known(), lease}, func(c *storeCall[beatArgs, none]) error {
 		p, node := c.n.p, &c.asked.node
 		err := p.w.store.Heartbeat(atStore(), *node, c.asked.lease)
 		p.node = node.ID
@@ -142,7 +143,7 @@ func (n *nodeStore) Heartbeat(ctx context.Context, node store.Node, lease time.D
 			p.w.tell("%s tells its shares: %v", p.name, node.Shares)
 		}
 		if err == nil {
-			p.w.ledger.leased(node, c.asked.lease)
+			p.w.ledger.leased(node, c.asked.knew, c.asked.lease)
 		}
 		return err
 	})
@@ -164,10 +165,16 @@ func (n *nodeStore) Adopt(ctx context.Context, node string, limit int) ([]store.
 }
 
 func (n *nodeStore) Nodes(ctx context.Context) ([]store.Node, error) {
-	return ask(ctx, n, &n.kinds().nodes, "nodes", none{}, func(c *storeCall[none, []store.Node]) (err error) {
+	read := int64(0)
+	got, err := ask(ctx, n, &n.kinds().nodes, "nodes", &read, func(c *storeCall[*int64, []store.Node]) (err error) {
 		c.got, err = c.n.p.w.store.Nodes(atStore())
+		*c.asked = c.n.p.w.now
 		return err
 	})
+	if err == nil {
+		n.p.heard(got, read)
+	}
+	return got, err
 }
 
 func (n *nodeStore) kinds() *simRequests { return &n.p.w.pool.requests }

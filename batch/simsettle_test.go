@@ -15,10 +15,13 @@ func (w *simWorld) settle() {
 	w.faults.active = false
 	w.tell("all is well from now on")
 	for _, c := range w.carriers {
-		c.down = false
+		c.answers()
+		if usual := w.usualLimits(c.index); c.limits != usual {
+			c.setLimits(usual)
+		}
 	}
 	for _, o := range w.orgs {
-		o.down = false
+		o.down, o.number = false, o.usual
 		o.setLimit(w, max(o.limit, 4))
 	}
 	for _, s := range w.slots {

@@ -50,6 +50,10 @@ const (
 	sparedStranded
 	keptUnknown
 	beganBesideAdopted
+	beganAfterLowering
+	unknowingCall
+	regionServed
+	manyNodes
 	branches
 )
 
@@ -72,6 +76,8 @@ func (b branch) String() string {
 		"a recipient that waits was claimed before one that had been refused", "a call was ended by another node than was asked to",
 		"a refused call of a dead node was cancelled before another carrier had it",
 		"a call that goes on ended as unknown, since its carrier cannot resume it", "a call began at a carrier beside one that was taken over",
+		"a call began by channels that had become fewer", "a call began by channels that had become fewer, of which its node did not know",
+		"a batch was claimed from in its region", "five nodes or more",
 	}[b]
 }
 

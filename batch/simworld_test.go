@@ -67,6 +67,9 @@ func (w *simWorld) begin() {
 	w.events = &w.pool.events
 	w.events.clear()
 	w.prof = drawProfile(w.rng)
+	if w.seed&changing != 0 {
+		w.prof.drawChanges(w.rng)
+	}
 	w.store = memory.NewAt(func() time.Time { return clockReading(w.now, w.now) })
 	w.ledger = newSimLedger(w)
 	w.outside = &simProc{w: w, name: "outside"}
@@ -228,8 +231,12 @@ func (w *simWorld) build() {
 	w.carriers = w.newCarriers()
 	for i := range w.prof.orgs {
 		o := &simOrg{name: fmt.Sprintf("org%d", i), number: w.prof.number(w.rng, w.carriers)}
+		o.usual = o.number
 		o.setLimit(w, 2+w.rng.IntN(w.prof.mostLimit))
 		w.orgs = append(w.orgs, o)
+	}
+	if w.prof.nodes >= many {
+		w.seen.branch(manyNodes)
 	}
 	for i := range w.prof.nodes {
 		s := &simSlot{w: w, index: i}
