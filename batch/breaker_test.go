@@ -358,3 +358,40 @@ func TestAProbeIsKeptForWhoCanUseIt(t *testing.T) {
 		})
 	}
 }
+
+// What keeps a seat out may be the number that it calls from. The carrier's last place is not kept for it then.
+func TestAPlaceIsNotKeptForWhoCannotUseIt(t *testing.T) {
+	c, now := newTestCarrier(dialer.Limits{}), noon()
+	a, b := newSeat(), newSeat()
+	try := func(s *counted, from dialer.Phone) bool {
+		_, ok := c.try(&s.seat, from, now, 1)
+		if ok {
+			c.placed(now)
+		}
+		return ok
+	}
+	// The number +1 breaks calls down, and is tried out by two calls that take long.
+	for range minResults {
+		require.True(t, try(b, "+1"))
+		c.learn(fateBroke, "+1", now, now, complaint{})
+		c.breaker.n, c.breaker.broken = 0, 0 // the carrier has many others, which go well
+	}
+	require.False(t, try(b, "+1"))
+	now = now.Add(minRest)
+	require.True(t, try(b, "+1"))
+	require.True(t, try(b, "+1"))
+	require.True(t, try(a, "+2"))
+	require.False(t, try(b, "+1"), "its number is being tried out")
+	// The carrier rests, and is tried out.
+	now = now.Add(time.Second)
+	refused(c, now, 0)
+	now = now.Add(minRest)
+	require.False(t, try(b, "+1"))
+	got := 0
+	for range 4 {
+		if try(a, "+2") {
+			got++
+		}
+	}
+	require.Equal(t, maxProbes, got, "probes of the carrier, of which nobody else can use one")
+}

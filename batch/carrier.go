@@ -32,6 +32,7 @@ type carrier struct {
 	queue    []*seat       // that wait for channels
 	watchers []*seat       // that are woken when there is news of a probe, or the share is another one
 	missed   *seat         // that found no probe left, and gets one before another seat gets a second one; nil: none
+	missedAt *breaker      // the carrier's or a number's
 	prober   *seat         // that had the latest one
 	kept     int           // channels that are held for seats
 
@@ -163,7 +164,7 @@ func (c *carrier) rested(b *breaker, s *seat, now time.Time) (refusal, bool) {
 		return refusal{}, true
 	}
 	until, ok := b.allows(now)
-	if ok && c.missed != nil && c.missed != s && b.scarce(now) {
+	if ok && c.missed != nil && c.missed != s && c.missedAt == b && b.scarce(now) {
 		until, ok = b.probe, false // the last one is for who came too late before
 	}
 	if ok {
@@ -172,7 +173,7 @@ func (c *carrier) rested(b *breaker, s *seat, now time.Time) (refusal, bool) {
 	if b.probing(now) {
 		c.watch(s) // and what is held for it stays: it is held for calls from other numbers, too
 		if c.missed == nil && c.prober != s {
-			c.missed = s
+			c.missed, c.missedAt = s, b
 		}
 	}
 	return refusal{reason: WaitNoCarrier, until: until}, false

@@ -144,6 +144,7 @@ func (s *session) endTakeover(counted bool) {
 	switch {
 	case counted && !s.late && (since >= most || !s.weighs()), since >= most+s.e.cfg.Lease:
 		s.late = false
+		s.adopted = s.e.sys.now() // or one takeover followed the other, and no share would ever change, while adoptions fail
 		under.Store(0)
 		s.pulse.ring()
 	case s.late && since >= most:

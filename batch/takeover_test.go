@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/outdial/outdial/batch"
 	"github.com/outdial/outdial/dialer"
 	"github.com/outdial/outdial/dialer/fake"
+	"github.com/outdial/outdial/store"
 )
 
 // resumed is a carrier that keeps what it is told of the calls that it resumes.
@@ -148,5 +150,52 @@ func TestATakeoverAsksTheDirectoryOnce(t *testing.T) {
 		_, d, _ := takenOver(t, 30)
 		pass(20 * time.Second)
 		require.Equal(t, 1, d.asked())
+	})
+}
+
+// hungAdoption is a store in which calls cannot be taken over from some moment on, while all else works.
+type hungAdoption struct {
+	store.Store
+
+	hangs *atomic.Bool
+}
+
+func (s hungAdoption) Adopt(ctx context.Context, node string, limit int) ([]store.Claimed, error) {
+	if s.hangs.Load() {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return s.Store.Adopt(ctx, node, limit)
+}
+
+// Nobody has died, and who looks whether somebody has gets no answer. Nodes pass a carrier on to each other all the same.
+func TestSharesChangeWhileAdoptionsHang(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := fleet(t, dialer.Limits{Channels: 4})
+		w.dir.set(func(d *directory) { d.number.AnyRegion = true })
+		for i := range 400 {
+			w.script(i, 1, fake.Behaviour{Talk: 10 * time.Second})
+		}
+		hangs := &atomic.Bool{}
+		w.cfg.Store = hungAdoption{w.cfg.Store, hangs}
+		w.joinFor(w.dir, "US")
+		w.joinFor(w.dir, "EU")
+		pass(20 * time.Second)
+		r := request(100)
+		r.Target = 10
+		b := w.createIn("US", r)
+		pass(10 * time.Minute)
+		require.True(t, w.batchOf("a", b.ID).Counts.Over(), "the other node has nothing of the carrier")
+		hangs.Store(true)
+		pass(10 * time.Minute)
+		r = request(300)
+		r.Recipients, r.Target = numbers(100, 300), 4
+		w.createIn("US", r)
+		pass(time.Minute)
+		r = request(20)
+		r.Target = 4
+		b = w.createIn("EU", r)
+		pass(15 * time.Minute)
+		require.True(t, w.batchOf("a", b.ID).Counts.Over())
 	})
 }
