@@ -8,6 +8,7 @@ import (
 	"github.com/outdial/outdial/benchmarks/internal/lab"
 	"github.com/outdial/outdial/benchmarks/internal/report"
 	"github.com/outdial/outdial/benchmarks/internal/systems"
+	"github.com/outdial/outdial/store"
 )
 
 // Memory measures what the engine holds for a recipient that waits and for a call in flight.
@@ -54,7 +55,9 @@ func memoryOf(ctx context.Context, l *lab.Lab, kind systems.Store, queued, flyin
 	}
 	running, quit := context.WithCancel(ctx)
 	defer func() {
-		quit() // first: or what is queued would fly when what flies is let go
+		// Or what is queued would fly when what flies is let go.
+		err = errors.Join(err, pauseAll(context.WithoutCancel(ctx), b))
+		quit()
 		close(h.Let)
 		if err == nil {
 			err = b.CheckHeld(context.WithoutCancel(ctx), h)
@@ -87,6 +90,16 @@ func memoryOf(ctx context.Context, l *lab.Lab, kind systems.Store, queued, flyin
 	return report.Sample{
 		"flight": (fly - before) / float64(flying), "queued": max(0, (wait-fly)/float64(queued)),
 	}, nil
+}
+
+// pauseAll has no more calls begin. That the engine is told to stop does not, until it has heard.
+func pauseAll(ctx context.Context, b *systems.Bench) error {
+	batches, err := b.Engine.Batches(ctx, store.BatchQuery{Org: systems.Org, Open: true})
+	for _, x := range batches {
+		_, failed := b.Engine.Pause(ctx, systems.Org, x.ID)
+		err = errors.Join(err, failed)
+	}
+	return err
 }
 
 func allBegan(ctx context.Context, h *systems.Holder, calls int) error {
